@@ -1,0 +1,51 @@
+"""A case: one kernel or workload at one shape, dtype, batch size, phase, scenario, runtime, device.
+
+Its id names all that makes it what it is and nothing of the machine, so the same case has the same
+id everywhere: `kind/name/phase/scenario/runtime/device/dtype/batch/shape[/option=value,...]`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal["kernel", "workload"]
+Shape = Mapping[str, int]
+OptionValue = str | int | float | bool
+
+KERNEL_PHASES = ("forward", "backward")
+WORKLOAD_PHASES = ("inference", "training")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One row of a table. `batch_size` is None for a kernel, whose sizes are all in its shape."""
+
+    kind: Kind
+    name: str
+    version: int
+    phase: str  # kernel: forward | backward; workload: inference | training
+    scenario: str  # kernel: hot | cold; inference: single_stream | offline; training: train_step
+    runtime: str
+    device: str
+    dtype: str
+    batch_size: int | None = None
+    shape: Shape = field(default_factory=dict)
+    options: Mapping[str, OptionValue] = field(default_factory=dict)  # non-default ones only
+
+    @property
+    def id(self) -> str:
+        """The stable name of the case, without the version, which is a field of its own."""
+        parts = [
+            self.kind,
+            self.name,
+            self.phase,
+            self.scenario,
+            self.runtime,
+            self.device,
+            self.dtype,
+            "-" if self.batch_size is None else str(self.batch_size),
+            ",".join(f"{k}={v}" for k, v in self.shape.items()) or "-",
+        ]
+        if self.options:
+            parts.append(",".join(f"{k}={self.options[k]}" for k in sorted(self.options)))
+        return "/".join(parts)

@@ -1,0 +1,210 @@
+"""The record: raw samples in SI units, and the figures derived from them.
+
+The record is JSON with the fields below, by these names (docs/results-format.md). Times are
+seconds of a monotonic clock; `start_s` counts from the start of the run.
+"""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from hwbench.case import Kind, OptionValue
+from hwbench.device import Device, Environment, MeterFacts
+from hwbench.estimate_value import Estimate
+
+# hwbench.record/1  2026-11: the first.
+SCHEMA = "hwbench.record/1"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a number in a record must satisfy; a finite value is always asked for."""
+
+    above: float | None = None
+    least: float | None = None
+    most: float | None = None
+
+
+PositiveFloat = Annotated[float, Bound(above=0.0)]
+NonNegativeFloat = Annotated[float, Bound(least=0.0)]
+PositiveInt = Annotated[int, Bound(least=1)]
+NonNegativeInt = Annotated[int, Bound(least=0)]
+Fraction = Annotated[float, Bound(least=0.0, most=1.0)]
+
+Status = Literal["ok", "skipped", "failed"]
+Verdict = Literal["valid", "noisy", "throttled", "drifting", "implausible"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """One timed group of `loops` iterations that together took `wall_s`."""
+
+    loops: PositiveInt
+    wall_s: PositiveFloat
+    start_s: NonNegativeFloat
+    round: NonNegativeInt
+    process: NonNegativeInt  # which child process of the run, counted from 0
+    disturbed: str | None = None  # what else used the machine meanwhile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warned:
+    """Something the reader must know of a measurement, with what to do about it."""
+
+    code: str
+    message: str
+    remedy: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictive:
+    """Where the mean of a later stretch will lie; null bounds come with the reason in `basis`."""
+
+    low: PositiveFloat | None
+    high: PositiveFloat | None
+    level: Fraction
+    basis: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wall:
+    """Time per iteration: the median now with its interval, the mean, and what is to come."""
+
+    point: PositiveFloat
+    low: PositiveFloat
+    high: PositiveFloat
+    level: Fraction
+    n: PositiveInt
+    method: str
+    mean: PositiveFloat
+    predictive: Predictive
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What one iteration does by formula; `bytes_per_iteration` is the least that must move."""
+
+    items_per_iteration: PositiveInt | None
+    flops_per_iteration: NonNegativeInt | None
+    bytes_per_iteration: NonNegativeInt | None
+    parameters: NonNegativeInt | None
+    counted_by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """How the answer compared with its reference before anything was timed."""
+
+    reference: str | None
+    max_relative_error: NonNegativeFloat | None
+    tolerance: NonNegativeFloat | None
+    reason: str | None = None  # why there was nothing to compare with
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Peak memory of the process while the case ran, everything included."""
+
+    host: NonNegativeInt | None
+    device: NonNegativeInt | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Energy:
+    """Energy per iteration, by domain; null in a record is explained by `energy_reason`."""
+
+    point: NonNegativeFloat
+    low: NonNegativeFloat
+    high: NonNegativeFloat
+    domains: dict[str, dict[str, Any]]
+    measured: bool
+    idle_w: NonNegativeFloat | None
+    basis: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Power:
+    """Mean power while the case ran, and its peak."""
+
+    point: NonNegativeFloat
+    low: NonNegativeFloat
+    high: NonNegativeFloat
+    peak: NonNegativeFloat | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visits:
+    """How many of the planned visits to a case were finished."""
+
+    done: NonNegativeInt
+    planned: NonNegativeInt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """A case with its warm-ups, samples, derived figures, verdict and warnings."""
+
+    id: str
+    kind: Kind
+    name: str
+    version: PositiveInt
+    phase: str
+    scenario: str
+    runtime: str
+    runtime_options: dict[str, OptionValue]
+    device: str
+    dtype: str
+    batch_size: PositiveInt | None
+    shape: dict[str, int]
+    status: Status
+    reason: str | None
+    work: Work
+    visits: Visits
+    checked: Checked | None = None
+    setup_s: NonNegativeFloat | None = None
+    first_iteration_s: NonNegativeFloat | None = None
+    warmup_s: tuple[NonNegativeFloat, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    wall_s: Wall | None = None
+    latency_s: dict[str, float | None] = field(default_factory=dict)
+    latency_reason: str | None = None
+    items_per_s: Estimate | None = None
+    flops_per_s: Estimate | None = None
+    bytes_per_s: Estimate | None = None
+    energy_j: Energy | None = None
+    energy_reason: str | None = None
+    power_w: Power | None = None
+    memory_peak_bytes: Memory | None = None
+    verdict: Verdict | None = None
+    warnings: tuple[Warned, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """How the cases were visited: what another run must repeat to be the same measurement."""
+
+    rounds: PositiveInt
+    visit_s: PositiveFloat  # sampling time of one visit
+    visit_limit_s: PositiveFloat  # a visit that takes longer is given up as hung
+    min_samples: PositiveInt  # a visit, unless its limit comes first
+    fresh_processes: bool  # a new child for each group in each round
+    threads: PositiveInt
+    max_seconds: PositiveFloat | None  # of the whole run; later visits are left out after it
+    seed: NonNegativeInt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """The measurements of one host at one time, with environment and schema version."""
+
+    schema: str
+    id: str
+    created_utc: str
+    hwbench_version: str
+    profile: str
+    argv: tuple[str, ...]
+    duration_s: NonNegativeFloat
+    protocol: Protocol
+    environment: Environment
+    devices: tuple[Device, ...]
+    meters: tuple[MeterFacts, ...]
+    measurements: tuple[Measurement, ...]

@@ -1,0 +1,18 @@
+"""The contract of a meter: a source of joules. This version finds meters; it reads none yet.
+
+A plug-in is one file in `hwbench/meters/` that exports `METER = Meter(...)`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hwbench.device import MeterFacts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meter:
+    """`probe()` says whether the meter can be used here, and if not why and what would help."""
+
+    name: str
+    summary: str
+    probe: Callable[[], MeterFacts]

@@ -1,0 +1,72 @@
+"""The contract of a runtime: what executes a case, and on which devices.
+
+A plug-in is one file in `hwbench/runtimes/` that exports `RUNTIME = Runtime(...)`. Everything but
+`supports` runs in the child process, where the library may be imported.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hwbench.case import Case
+from hwbench.device import RuntimeFacts
+from hwbench.kernel import Kernel
+from hwbench.workload import Config, Workload
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a program computes, as float64 NumPy arrays, to be held against the reference.
+
+    A kernel: `inputs` as rounded to the dtype, `outputs` (one array forward; backward one gradient
+    per input, for the output gradient `cotangent`). A workload: `outputs` holds the logits for
+    inference, or for training one array with the loss of each of the first steps.
+    """
+
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+    cotangent: Any = None
+
+
+@dataclass(kw_only=True)
+class Program:
+    """A case made ready to run.
+
+    `step()` starts one iteration and returns its result, `wait(result)` returns when that result
+    is there. `renew(rng)` puts fresh inputs in place. `answer(steps)` computes the check on the
+    inputs now in place (`steps` training steps for a training workload). `timer(loops)`, where a
+    device has a clock of its own, runs `loops` iterations and returns their seconds.
+    """
+
+    step: Callable[[], Any]
+    wait: Callable[[Any], None]
+    renew: Callable[[Any], None]
+    answer: Callable[[int], Answer]
+    timer: Callable[[int], float] | None = None
+    flush: Callable[[], None] | None = None  # empties the device's caches, for `cold`
+    device_peak_bytes: Callable[[], int | None] = lambda: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """One way to execute cases.
+
+    `supports(case)` is a reason why this runtime never runs such a case, or None. `probe()`
+    imports the library and raises Unavailable where it cannot be used. `prepare_*` raise
+    DoesNotFit when memory is short and Unavailable when the device is not there.
+    """
+
+    name: str
+    dialect: str  # torch | jax | onnx: which builder of a plug-in it uses
+    library: str  # the module whose presence tells whether it is installed
+    remedy: str  # the line that installs it
+    summary: str
+    phases: Sequence[str]  # of the four in hwbench.case
+    supports: Callable[[Case], str | None]
+    probe: Callable[[], RuntimeFacts]
+    configure: Callable[[int], None]  # threads, before anything is prepared
+    prepare_kernel: Callable[[Kernel, Case, Any], Program]  # (kernel, case, rng)
+    prepare_workload: Callable[[Workload, Config, Case, Any, str | None], Program]
+    #                 (workload, config, case, rng, path of the exported ONNX file or None)
+    needs_export: bool = False  # a workload comes as an ONNX file, exported from torch
+    default: bool = True  # taken when no --runtime is given

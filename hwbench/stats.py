@@ -1,0 +1,132 @@
+"""Medians, percentiles and intervals, without assuming a distribution.
+
+Order statistics (Le Boudec 2010, ch. 2): of n independent samples, the interval from the l-th to
+the u-th smallest holds the q-quantile with probability B(u-1; n, q) - B(l-1; n, q), B the binomial
+distribution function.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+PERCENTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MedianInterval:
+    """The median with the order statistics round it; `level` is what n allows, no more."""
+
+    point: float
+    low: float
+    high: float
+    level: float
+
+
+def median(values: Sequence[float]) -> float:
+    """Return the median; raise ValueError for none."""
+    if not values:
+        raise ValueError("the median of no values")
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    if len(ordered) % 2:
+        return ordered[middle]
+    return (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def median_interval(values: Sequence[float], level: float = 0.95) -> MedianInterval:
+    """Return the median and the narrowest symmetric order-statistic interval of at least `level`.
+
+    Below 6 samples no interval reaches 95 %: the range is returned with the level that it has,
+    1 - 2^(1-n), which is 0 for a single sample.
+    """
+    ordered, n = sorted(values), len(values)
+    tail = 0.5**n  # P(fewer than `rank` samples below the median), as `rank` grows from 1
+    rank, covered = 1, 1 - 2 * tail
+    while rank < n // 2:
+        tail += math.exp(_log_choose(n, rank) - n * math.log(2))
+        if 1 - 2 * tail < level:
+            break
+        rank, covered = rank + 1, 1 - 2 * tail
+    return MedianInterval(
+        point=median(ordered),
+        low=ordered[rank - 1],
+        high=ordered[n - rank],
+        level=max(0.0, covered),
+    )
+
+
+def _log_choose(n: int, k: int) -> float:
+    """Return ln C(n, k)."""
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def samples_needed(q: float, level: float = 0.95) -> int:
+    """Return the least n whose largest sample bounds the q-quantile from above at `level`.
+
+    The largest of n samples is below the quantile with probability q^n, so n = ln(1 - level)
+    / ln q: 5 for the median, 29 for p90, 59 for p95, 299 for p99.
+    """
+    return math.ceil(math.log(1 - level) / math.log(q))
+
+
+def percentiles(values: Sequence[float]) -> Mapping[str, float | None]:
+    """Return each percentile that n supports (nearest rank), None for the others."""
+    ordered, n = sorted(values), len(values)
+    return {
+        name: ordered[math.ceil(q * n) - 1] if n >= samples_needed(q) else None
+        for name, q in PERCENTILES.items()
+    }
+
+
+def relative_iqr(values: Sequence[float]) -> float:
+    """Return (Q3 - Q1) / median, a spread that outliers do not move; 0 below 4 samples."""
+    ordered, n = sorted(values), len(values)
+    if n < 4:
+        return 0.0
+    return (ordered[(3 * n) // 4] - ordered[n // 4]) / median(ordered)
+
+
+def prediction_interval(means: Sequence[float], level: float = 0.90) -> tuple[float, float] | None:
+    """Return where the mean of a later stretch lies, from the means of k >= 2 earlier visits.
+
+    exp(m +- t sd sqrt(1 + 1/k)) of their logarithms (docs/methodology.md): the variance between
+    visits, not between steps, says what the next minutes will bring. None where k < 2.
+    """
+    k = len(means)
+    if k < 2:
+        return None
+    logs = [math.log(m) for m in means]
+    centre = sum(logs) / k
+    sd = math.sqrt(sum((x - centre) ** 2 for x in logs) / (k - 1))
+    half = _student_t(level, k - 1) * sd * math.sqrt(1 + 1 / k)
+    return math.exp(centre - half), math.exp(centre + half)
+
+
+def _student_t(level: float, freedom: int) -> float:
+    """Return the two-sided Student quantile by bisection of its distribution function."""
+    low, high = 0.0, 1000.0
+    target = (1 + level) / 2
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _student_cdf(middle, freedom) < target else (low, middle)
+    return (low + high) / 2
+
+
+def _student_cdf(t: float, freedom: int) -> float:
+    """Return P(T <= t), t >= 0, by the finite sums of Abramowitz and Stegun 26.7.3 and 26.7.4."""
+    angle = math.atan(t / math.sqrt(freedom))
+    cos2 = math.cos(angle) ** 2
+    if freedom % 2 == 0:
+        term, total = 1.0, 1.0
+        for i in range(1, freedom // 2):
+            term *= cos2 * (2 * i - 1) / (2 * i)
+            total += term
+        return 0.5 + math.sin(angle) * total / 2
+    total = 0.0
+    if freedom > 1:
+        term = total = math.cos(angle)
+        for i in range(1, (freedom - 1) // 2):
+            term *= cos2 * (2 * i) / (2 * i + 1)
+            total += term
+        total *= math.sin(angle)
+    return 0.5 + (angle + total) / math.pi

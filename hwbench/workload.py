@@ -1,0 +1,73 @@
+"""The contract of a workload: a whole network with its loss and optimiser, frozen and versioned.
+
+A plug-in is one file in `hwbench/workloads/` that exports `WORKLOAD = Workload(...)`. The variant
+`""` is the published network; the variant `"small"` is named `<name>_small`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from hwbench.case import Shape
+
+Config = Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    """The optimiser of the frozen definition; SGD has momentum, AdamW decoupled weight decay."""
+
+    name: Literal["sgd", "adamw"]
+    learning_rate: float
+    weight_decay: float = 0.0
+    momentum: float = 0.0  # sgd
+    beta1: float = 0.9  # adamw
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """One size of the network: `config` builds it, `shape` is what a case id shows of it."""
+
+    config: Config
+    shape: Shape
+    batch_size: int  # the default of a case
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """A network's facts and builders, in plain torch and in Flax (linen) side by side.
+
+    `inputs(config, batch_size, rng)` gives the arguments of the model: float32 or int64 arrays,
+    images as NCHW in both dialects (the Flax model transposes inside). `targets` gives the int64
+    class labels; the loss is the mean cross-entropy of logits against them over all leading axes.
+    Every torch parameter and buffer has one Flax leaf whose module path is the same dotted name
+    (`nn.Conv(..., name="layer1.0.conv1")`), so that `hwbench.weights` can carry one over to the
+    other. `build_flax(config, dtype)` computes in `dtype` and keeps float32 parameters; its call
+    signature is `model(*inputs, train: bool)`.
+    """
+
+    name: str
+    version: int
+    summary: str  # one line, with the paper
+    item: str  # what a batch counts: image | row | sequence
+    variants: Mapping[str, Variant]
+    optimizer: Optimizer
+    inputs: Callable[..., tuple[Any, ...]]
+    targets: Callable[..., Any]
+    build_torch: Callable[[Config], Any]
+    build_flax: Callable[[Config, str], Any]
+    parameters: Callable[[Config], int]  # trainable, tied ones once
+    flops: Callable[[Config], int]  # forward, per item: matrix products and convolutions, 2 x MAC
+    dtypes: tuple[str, ...] = field(default=("float32", "tf32", "bfloat16", "float16"))
+    embeddings: tuple[str, ...] = ()  # names of embedding tables: not matrices by fan-in
+
+    def work(self, config: Config, phase: str, batch_size: int) -> int:
+        """Return the FLOPs of one iteration: training is 3 x forward (methodology, FLOPs)."""
+        return self.flops(config) * batch_size * (3 if phase == "training" else 1)
+
+    def batch(self, config: Config, batch_size: int, rng: Any) -> tuple[tuple[Any, ...], Any]:
+        """Draw (inputs, targets): one order of draws, so that one seed gives one batch anywhere."""
+        inputs = self.inputs(config, batch_size, rng)
+        return inputs, self.targets(config, batch_size, rng)
