@@ -1,0 +1,1 @@
+"""Whole networks with their loss and optimiser, one file each."""
