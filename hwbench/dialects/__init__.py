@@ -1,0 +1,1 @@
+"""How a kernel or a workload becomes a program in torch, jax or ONNX."""

@@ -1,0 +1,41 @@
+"""NumPy arrays as torch tensors, rounded to a dtype, and back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hwbench.dialects.rounding import storage, to_storage
+
+
+def torch_dtype(torch: Any, name: str) -> Any:
+    """Return torch's dtype for a case's."""
+    return getattr(torch, storage(name))
+
+
+def tensors(torch: Any, values: Sequence[Any], dtype: str, device: Any) -> tuple[Any, ...]:
+    """Return NumPy arrays as tensors on `device`, floats rounded to `dtype`.
+
+    They are copied on the processor too, so that a program owns what it changes.
+    """
+    made = [torch.from_numpy(to_storage(v, dtype).copy()) for v in values]
+    return tuple(
+        t.to(device, torch_dtype(torch, dtype)) if t.is_floating_point() else t.to(device)
+        for t in made
+    )
+
+
+def arrays(torch: Any, values: Sequence[Any]) -> tuple[Any, ...]:
+    """Return tensors as float64 NumPy arrays of their own."""
+    return tuple(t.detach().cpu().to(torch.float64, copy=True).numpy() for t in values)
+
+
+def normal_like(torch: Any, tensor: Any, rng: Any) -> Any:
+    """Return a standard normal tensor of the same shape, dtype and device."""
+    drawn = torch.from_numpy(rng.standard_normal(tuple(tensor.shape)))
+    return drawn.to(dtype=tensor.dtype).to(tensor.device)
+
+
+def refill(torch: Any, old: Sequence[Any], new: Sequence[Any]) -> None:
+    """Copy `new` values into the `old` tensors, which keep their addresses."""
+    with torch.no_grad():
+        for into, value in zip(old, new, strict=True):
+            into.copy_(value)

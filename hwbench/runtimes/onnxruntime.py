@@ -1,0 +1,217 @@
+"""ONNX Runtime: forward passes of ONNX graphs, on its CPU and CUDA execution providers."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hwbench.case import Case
+from hwbench.device import RuntimeFacts
+from hwbench.dialects import caches, refusals
+from hwbench.dialects.libraries import absent, family, index, load
+from hwbench.dialects.rounding import storage, to_storage
+from hwbench.errors import Unavailable
+from hwbench.kernel import Kernel
+from hwbench.runtime import Answer, Program, Runtime
+from hwbench.workload import Config, Workload
+
+REMEDY = "pip install 'hwbench-dl[onnx]'"
+GPU_REMEDY = "pip uninstall onnxruntime; pip install onnxruntime-gpu"
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+ERRORS_ONLY = 3  # log_severity_level
+
+# Its own choice of threads does not look at the processors that the process may use.
+_threads: list[int | None] = [None]
+
+
+def library() -> Any:
+    """Return onnxruntime; raise Unavailable when it cannot be imported."""
+    return load("onnxruntime", REMEDY)
+
+
+def probe() -> RuntimeFacts:
+    """Return the version, devices and providers of onnxruntime."""
+    ort = library()
+    details = {
+        "providers": ", ".join(ort.get_available_providers()),
+        "threads": str(_threads[0] or caches.cpus()),
+    }
+    return RuntimeFacts(
+        name="onnxruntime", version=ort.__version__, devices=devices(ort), details=details
+    )
+
+
+def devices(ort: Any, nodes: Path = Path("/dev")) -> tuple[str, ...]:
+    """Return the devices that its providers can use.
+
+    It does not count GPUs itself: on Linux the driver's device nodes do.
+    """
+    if PROVIDERS["cuda"] not in ort.get_available_providers():
+        return ("cpu",)
+    count = sum(1 for node in nodes.glob("nvidia*") if re.fullmatch(r"nvidia\d+", node.name))
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        count = min(count, len([v for v in visible.split(",") if v.strip() not in ("", "-1")]))
+    return ("cpu", *(f"cuda:{i}" for i in range(count)))
+
+
+def supports(case: Case) -> str | None:
+    """Return why onnxruntime never runs `case`, or None."""
+    if case.phase in ("backward", "training"):
+        return "onnxruntime here runs inference only"
+    if case.dtype == "bfloat16":
+        return "onnxruntime has few bfloat16 operators, and none on its CPU provider"
+    return refusals.common(case, "onnxruntime", tuple(PROVIDERS))
+
+
+def configure(threads: int) -> None:
+    """Keep the threads of one operation, for the sessions to come."""
+    _threads[0] = threads
+
+
+def prepare_kernel(kernel: Kernel, case: Case, rng: Any) -> Program:
+    """Make a kernel's graph ready."""
+    if kernel.build_onnx is None:
+        raise Unavailable(f"kernel {kernel.name} has no ONNX form")
+    load("onnx", REMEDY)
+    model = kernel.build_onnx(case.shape, storage(case.dtype)).SerializeToString()
+    return _program(model, case, lambda rng: kernel.inputs(case.shape, rng), rng)
+
+
+def prepare_workload(
+    workload: Workload, config: Config, case: Case, rng: Any, export: str | None = None
+) -> Program:
+    """Make a network ready from the file `export`."""
+    if export is None:
+        raise Unavailable(f"{workload.name} was not exported to ONNX for onnxruntime")
+    return _program(
+        export, case, lambda rng: workload.batch(config, case.batch_size or 1, rng)[0], rng
+    )
+
+
+def _program(model: bytes | str, case: Case, draw: Callable[..., Any], rng: Any) -> Program:
+    """Bind inputs and outputs on the device once, so that a step copies nothing."""
+    ort = library()
+    session = _session(ort, model, case)
+    place = (family(case.device), index(case.device))
+
+    def rounded(rng: Any) -> list[Any]:
+        return [to_storage(v, case.dtype) for v in draw(rng)]
+
+    inputs = [ort.OrtValue.ortvalue_from_numpy(v, *place) for v in rounded(rng)]
+    binding, outputs = _bound(ort, session, inputs, place)
+
+    def step() -> Any:
+        session.run_with_iobinding(binding)
+        return outputs
+
+    def renew(rng: Any) -> None:
+        for value, fresh in zip(inputs, rounded(rng), strict=True):
+            value.update_inplace(fresh)
+
+    def answer(steps: int) -> Answer:
+        return Answer(inputs=_arrays(inputs), outputs=_arrays(step()))
+
+    return Program(
+        step=step,
+        wait=lambda result: None,  # a run returns when the device has finished it
+        renew=renew,
+        answer=answer,
+        flush=_flusher(ort, case) if case.scenario == "cold" else None,
+    )
+
+
+def _session(ort: Any, model: bytes | str, case: Case) -> Any:
+    """Return the session; raise Unavailable when it would run elsewhere than asked."""
+    found = devices(ort)
+    if case.device not in found:
+        raise absent("onnxruntime", case.device, found, GPU_REMEDY)
+    provider = PROVIDERS[family(case.device)]
+    try:
+        session = ort.InferenceSession(model, _options(ort), providers=_providers(ort, case))
+    except Exception as e:
+        if type(e).__name__ == "NotImplemented":  # in a C++ module without a public path
+            raise Unavailable(f"{provider} lacks an operator in {case.dtype}: {e}") from e
+        raise
+    if session.get_providers()[0] != provider:
+        raise Unavailable(
+            f"onnxruntime fell back from {provider} to {session.get_providers()[0]}",
+            "install the CUDA and cuDNN versions that its release notes name",
+        )
+    return session
+
+
+def _options(ort: Any) -> Any:
+    """Return the session's options: library defaults but for threads and chatter."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = _threads[0] or caches.cpus()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = ERRORS_ONLY
+    return options
+
+
+def _providers(ort: Any, case: Case) -> list[Any]:
+    """Return the providers to ask for; on a GPU, TF32 only where the case says so."""
+    if case.device == "cpu":
+        return [PROVIDERS["cpu"]]
+    if hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()  # CUDA's libraries from where pip has put them
+    settings = {"device_id": index(case.device), "use_tf32": int(case.dtype == "tf32")}
+    return [(PROVIDERS["cuda"], settings), PROVIDERS["cpu"]]
+
+
+def _bound(ort: Any, session: Any, inputs: list[Any], place: tuple[str, int]) -> Any:
+    """Return (binding, outputs) with the outputs' memory taken once."""
+    binding = session.io_binding()
+    for node, value in zip(session.get_inputs(), inputs, strict=True):
+        binding.bind_ortvalue_input(node.name, value)
+    for node in session.get_outputs():
+        binding.bind_output(node.name, *place)
+    session.run_with_iobinding(binding)  # it finds the shapes and takes the memory
+    outputs = binding.get_outputs()
+    binding.clear_binding_outputs()
+    for node, value in zip(session.get_outputs(), outputs, strict=True):
+        binding.bind_ortvalue_output(node.name, value)
+    return binding, outputs
+
+
+def _arrays(values: list[Any]) -> tuple[Any, ...]:
+    """Return OrtValues as float64 NumPy arrays of their own."""
+    import numpy as np
+
+    return tuple(np.array(v.numpy(), dtype=np.float64) for v in values)
+
+
+def _flusher(ort: Any, case: Case) -> Callable[[], None]:
+    """Return a function that empties the caches: on a GPU it negates a large array."""
+    if case.device == "cpu":
+        return caches.flusher()
+    import numpy as np
+    from onnx import TensorProto, helper
+
+    n = caches.GPU_BYTES // 4
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [n]) for name in "xy")
+    graph = helper.make_graph([helper.make_node("Neg", ["x"], ["y"])], "flush", [x], [y])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    session = _session(ort, model.SerializeToString(), case)
+    place = (family(case.device), index(case.device))
+    buffer = [ort.OrtValue.ortvalue_from_numpy(np.zeros(n, dtype=np.float32), *place)]
+    binding, _ = _bound(ort, session, buffer, place)
+    return lambda: session.run_with_iobinding(binding)
+
+
+RUNTIME = Runtime(
+    name="onnxruntime",
+    dialect="onnx",
+    library="onnxruntime",
+    remedy=REMEDY,
+    summary="ONNX Runtime, graphs exported from torch",
+    phases=("forward", "inference"),
+    supports=supports,
+    probe=probe,
+    configure=configure,
+    prepare_kernel=prepare_kernel,
+    prepare_workload=prepare_workload,
+    needs_export=True,
+)

@@ -1,0 +1,63 @@
+"""PyTorch through torch.compile: one graph, fused by Inductor, compiled in the first iteration."""
+
+import os
+import shutil
+import sys
+from functools import partial
+from typing import Any
+
+from hwbench.case import Case
+from hwbench.device import RuntimeFacts
+from hwbench.dialects import torch as dialect
+from hwbench.dialects import torch_device
+from hwbench.errors import Unavailable
+from hwbench.runtime import Runtime
+
+
+def probe() -> RuntimeFacts:
+    """Return torch's facts; raise Unavailable without the C++ compiler that Inductor calls."""
+    compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
+    if shutil.which(compiler) is None:
+        raise Unavailable(
+            f"torch.compile calls a C++ compiler, and {compiler} is not found",
+            "install one (apt install g++), or set CXX to yours",
+        )
+    return torch_device.probe("torch-compile")
+
+
+def supports(case: Case) -> str | None:
+    """Return why torch.compile never runs `case`, or None."""
+    if case.device == "mps":
+        return "torch.compile is a prototype on mps"
+    return dialect.supports(case)
+
+
+def compiled(function: Any, phase: str) -> Any:
+    """Return `function` compiled for exactly the shapes that it will see."""
+    import torch
+    import torch._dynamo.config
+    import torch._functorch.config
+
+    # By default the ninth shape of one function runs eager without a word.
+    torch._dynamo.config.recompile_limit = 1 << 16
+    torch._dynamo.config.accumulated_recompile_limit = 1 << 16
+    torch._dynamo.config.fail_on_recompile_limit_hit = True
+    # A backward pass that is measured runs again and again on the same activations.
+    torch._functorch.config.donated_buffer = phase != "backward"
+    return torch.compile(function, dynamic=False)
+
+
+RUNTIME = Runtime(
+    name="torch-compile",
+    dialect="torch",
+    library="torch",
+    remedy=torch_device.REMEDY,
+    summary="PyTorch through torch.compile (Inductor)",
+    phases=("forward", "backward", "inference", "training"),
+    supports=supports,
+    probe=probe,
+    configure=dialect.configure,
+    prepare_kernel=partial(dialect.prepare_kernel, transform=compiled),
+    prepare_workload=partial(dialect.prepare_workload, transform=compiled),
+    default=False,
+)
