@@ -1,0 +1,1 @@
+"""Sources of joules, one file each."""
