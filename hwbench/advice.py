@@ -188,12 +188,11 @@ def on_meters(meters: tuple[MeterFacts, ...]) -> Iterator[Advice]:
     """Advise where no meter is usable; one that a remedy would make usable is named alone."""
     if any(not meter.why_not for meter in meters):
         return
-    reasons = "; ".join(f"{meter.name}: {meter.why_not}" for meter in meters)
     yield Advice(
         topic="meters",
         severity="note",
         what="nothing here measures energy",
-        why=reasons or "there are no meters",
+        why="each meter says why it cannot be used; energy is then unknown, never guessed",
         remedy=next((meter.remedy for meter in meters if meter.remedy), None),
     )
 

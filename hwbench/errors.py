@@ -1,6 +1,16 @@
 """What can go wrong, as types: each message says what was asked, what was found, what to do."""
 
+import re
 from collections.abc import Iterable
+
+_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def one_line(text: str, most: int = 300) -> str:
+    """Return a library's text as one line without colour codes or control characters."""
+    plain = " ".join(_COLOUR.sub("", text).split())
+    plain = "".join(c for c in plain if c.isprintable())
+    return plain if len(plain) <= most else plain[: most - 3] + "..."
 
 
 class HwbenchError(Exception):

@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 
+from hwbench.bounds import Fraction, PositiveFloat
+
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
     """`point` lies in `low`..`high`, which holds the truth with probability `level`."""
 
-    point: float
-    low: float
-    high: float
-    level: float = 0.95
+    point: PositiveFloat
+    low: PositiveFloat
+    high: PositiveFloat
+    level: Fraction = 0.95
 
 
 def reciprocal(numerator: float, value: Estimate) -> Estimate:

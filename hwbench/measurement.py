@@ -5,8 +5,15 @@ seconds of a monotonic clock; `start_s` counts from the start of the run.
 """
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
+from hwbench.bounds import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
 from hwbench.case import Kind, OptionValue
 from hwbench.device import Device, Environment, MeterFacts
 from hwbench.estimate_value import Estimate
@@ -14,21 +21,6 @@ from hwbench.estimate_value import Estimate
 # hwbench.record/1  2026-11: the first.
 SCHEMA = "hwbench.record/1"
 
-
-@dataclass(frozen=True)
-class Bound:
-    """What a number in a record must satisfy; a finite value is always asked for."""
-
-    above: float | None = None
-    least: float | None = None
-    most: float | None = None
-
-
-PositiveFloat = Annotated[float, Bound(above=0.0)]
-NonNegativeFloat = Annotated[float, Bound(least=0.0)]
-PositiveInt = Annotated[int, Bound(least=1)]
-NonNegativeInt = Annotated[int, Bound(least=0)]
-Fraction = Annotated[float, Bound(least=0.0, most=1.0)]
 
 Status = Literal["ok", "skipped", "failed"]
 Verdict = Literal["valid", "noisy", "throttled", "drifting", "implausible"]
@@ -165,7 +157,7 @@ class Measurement:
     warmup_s: tuple[NonNegativeFloat, ...] = ()
     samples: tuple[Sample, ...] = ()
     wall_s: Wall | None = None
-    latency_s: dict[str, float | None] = field(default_factory=dict)
+    latency_s: dict[str, PositiveFloat | None] = field(default_factory=dict)
     latency_reason: str | None = None
     items_per_s: Estimate | None = None
     flops_per_s: Estimate | None = None

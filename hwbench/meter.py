@@ -3,10 +3,14 @@
 A plug-in is one file in `hwbench/meters/` that exports `METER = Meter(...)`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from hwbench.device import MeterFacts
+if TYPE_CHECKING:
+    from hwbench.device import MeterFacts
 
 
 @dataclass(frozen=True, kw_only=True)

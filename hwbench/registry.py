@@ -65,7 +65,7 @@ def _load(kind: str, package: str, constant: str, cls: type[T]) -> Shelf[T]:
     broken: dict[str, str] = {}
     found_in: dict[str, str] = {}
     folders = importlib.import_module(package).__path__
-    for path in sorted(p for folder in folders for p in Path(folder).glob("*.py")):
+    for path in (p for folder in folders for p in sorted(Path(folder).glob("*.py"))):
         if path.stem.startswith("_"):
             continue
         try:

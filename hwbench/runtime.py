@@ -4,14 +4,18 @@ A plug-in is one file in `hwbench/runtimes/` that exports `RUNTIME = Runtime(...
 `supports` runs in the child process, where the library may be imported.
 """
 
+from __future__ import annotations  # the contract's types are only read, so lists start at once
+
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hwbench.case import Case
-from hwbench.device import RuntimeFacts
-from hwbench.kernel import Kernel
-from hwbench.workload import Config, Workload
+if TYPE_CHECKING:
+    from hwbench.case import Case
+    from hwbench.device import RuntimeFacts
+    from hwbench.kernel import Kernel
+    from hwbench.workload import Config, Workload
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,3 +74,15 @@ class Runtime:
     #                 (workload, config, case, rng, path of the exported ONNX file or None)
     needs_export: bool = False  # a workload comes as an ONNX file, exported from torch
     default: bool = True  # taken when no --runtime is given
+
+
+def later(module: str, name: str, **fixed: Any) -> Callable[..., Any]:
+    """Return a stand-in for the function `name` of `module`, which is imported when it is called.
+
+    `fixed` are keyword arguments that every call passes on.
+    """
+
+    def call(*arguments: Any) -> Any:
+        return getattr(importlib.import_module(module), name)(*arguments, **fixed)
+
+    return call

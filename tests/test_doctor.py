@@ -160,8 +160,9 @@ def test_without_a_meter_the_reason_of_each_is_given(monkeypatch: pytest.MonkeyP
     closed = MeterFacts(
         name="watts", domains=("cpu",), measured=True, why_not="root only", remedy="sudo chmod"
     )
-    advice = only(examined(monkeypatch, meter=closed))
-    assert (advice.why, advice.remedy) == ("watts: root only", "sudo chmod")
+    findings = examined(monkeypatch, meter=closed)
+    assert [m.why_not for m in findings.meters] == ["root only"]
+    assert (only(findings).topic, only(findings).remedy) == ("meters", "sudo chmod")
 
 
 def test_a_meter_that_fails_to_answer_is_not_usable_and_does_no_harm(

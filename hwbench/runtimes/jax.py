@@ -1,19 +1,19 @@
 """JAX on XLA, networks through Flax (linen) and Optax."""
 
-from hwbench.dialects import jax as dialect
-from hwbench.dialects import jax_device
-from hwbench.runtime import Runtime
+from hwbench.runtime import Runtime, later
+
+_DIALECT, _DEVICE = "hwbench.dialects.jax", "hwbench.dialects.jax_device"
 
 RUNTIME = Runtime(
     name="jax",
     dialect="jax",
     library="jax",
-    remedy=jax_device.REMEDY,
+    remedy="pip install 'hwbench-dl[jax]'",
     summary="JAX, compiled by XLA ahead of time",
     phases=("forward", "backward", "inference", "training"),
-    supports=dialect.supports,
-    probe=jax_device.probe,
-    configure=jax_device.configure,
-    prepare_kernel=dialect.prepare_kernel,
-    prepare_workload=dialect.prepare_workload,
+    supports=later(_DIALECT, "supports"),
+    probe=later(_DEVICE, "probe"),
+    configure=later(_DEVICE, "configure"),
+    prepare_kernel=later(_DIALECT, "prepare_kernel"),
+    prepare_workload=later(_DIALECT, "prepare_workload"),
 )

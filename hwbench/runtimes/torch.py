@@ -1,26 +1,21 @@
 """PyTorch, eager: every operation is launched as Python comes to it."""
 
-from hwbench.device import RuntimeFacts
-from hwbench.dialects import torch as dialect
-from hwbench.dialects import torch_device
-from hwbench.runtime import Runtime
+from functools import partial
 
+from hwbench.runtime import Runtime, later
 
-def probe() -> RuntimeFacts:
-    """Return the version and devices of torch."""
-    return torch_device.probe("torch")
-
+_DIALECT = "hwbench.dialects.torch"
 
 RUNTIME = Runtime(
     name="torch",
     dialect="torch",
     library="torch",
-    remedy=torch_device.REMEDY,
+    remedy="pip install 'hwbench-dl[torch]'",
     summary="PyTorch in eager mode",
     phases=("forward", "backward", "inference", "training"),
-    supports=dialect.supports,
-    probe=probe,
-    configure=dialect.configure,
-    prepare_kernel=dialect.prepare_kernel,
-    prepare_workload=dialect.prepare_workload,
+    supports=later(_DIALECT, "supports"),
+    probe=partial(later("hwbench.dialects.torch_device", "probe"), "torch"),
+    configure=later(_DIALECT, "configure"),
+    prepare_kernel=later(_DIALECT, "prepare_kernel"),
+    prepare_workload=later(_DIALECT, "prepare_workload"),
 )

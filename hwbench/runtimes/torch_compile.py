@@ -1,21 +1,25 @@
 """PyTorch through torch.compile: one graph, fused by Inductor, compiled in the first iteration."""
 
 import os
-import shutil
 import sys
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hwbench.case import Case
-from hwbench.device import RuntimeFacts
-from hwbench.dialects import torch as dialect
-from hwbench.dialects import torch_device
 from hwbench.errors import Unavailable
-from hwbench.runtime import Runtime
+from hwbench.runtime import Runtime, later
+
+if TYPE_CHECKING:
+    from hwbench.case import Case
+    from hwbench.device import RuntimeFacts
+
+_DIALECT = "hwbench.dialects.torch"
 
 
-def probe() -> RuntimeFacts:
+def probe() -> "RuntimeFacts":
     """Return torch's facts; raise Unavailable without the C++ compiler that Inductor calls."""
+    import shutil
+
+    from hwbench.dialects import torch_device
+
     compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")
     if shutil.which(compiler) is None:
         raise Unavailable(
@@ -25,10 +29,12 @@ def probe() -> RuntimeFacts:
     return torch_device.probe("torch-compile")
 
 
-def supports(case: Case) -> str | None:
+def supports(case: "Case") -> str | None:
     """Return why torch.compile never runs `case`, or None."""
     if case.device == "mps":
         return "torch.compile is a prototype on mps"
+    from hwbench.dialects import torch as dialect
+
     return dialect.supports(case)
 
 
@@ -51,13 +57,13 @@ RUNTIME = Runtime(
     name="torch-compile",
     dialect="torch",
     library="torch",
-    remedy=torch_device.REMEDY,
+    remedy="pip install 'hwbench-dl[torch]'",
     summary="PyTorch through torch.compile (Inductor)",
     phases=("forward", "backward", "inference", "training"),
     supports=supports,
     probe=probe,
-    configure=dialect.configure,
-    prepare_kernel=partial(dialect.prepare_kernel, transform=compiled),
-    prepare_workload=partial(dialect.prepare_workload, transform=compiled),
+    configure=later(_DIALECT, "configure"),
+    prepare_kernel=later(_DIALECT, "prepare_kernel", transform=compiled),
+    prepare_workload=later(_DIALECT, "prepare_workload", transform=compiled),
     default=False,
 )

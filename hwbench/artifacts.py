@@ -1,0 +1,136 @@
+"""References and ONNX exports, kept in the user's cache by the hash of all that they depend on.
+
+A reference is what a network must answer (float64, torch on the CPU); an export is its ONNX file.
+Both take seconds to make and are the same every time, so one run pays and later ones do not.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from hwbench import protocol, registry
+from hwbench.case import Case
+from hwbench.errors import Unavailable
+
+# The files whose text decides what an artifact holds, besides the workload's own.
+_SOURCES = ("weights.py", "workload.py", "dialects/torch.py", "dialects/onnx.py")
+_LIBRARIES = ("torch", "numpy", "onnx", "onnxscript")
+
+KEEP_BYTES = 4 * 1024**3  # of the whole cache; the longest unused goes first
+
+
+def folder() -> Path:
+    """Return the cache folder of this user, made if need be; a temporary one if that fails."""
+    named = os.environ.get("HWBENCH_CACHE")
+    if named:
+        path = Path(named)
+    elif sys.platform == "darwin":
+        path = Path.home() / "Library/Caches/hwbench"
+    else:
+        path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwbench"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            return path
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="hwbench-cache-"))
+
+
+def key(kind: str, workload: str, **facts: str | int) -> str:
+    """Return the content hash of an artifact: sources, configuration, versions and `facts`."""
+    network = registry.networks()[workload]
+    digest = hashlib.sha256()
+    for name in (*_SOURCES, f"workloads/{network.workload.name}.py"):
+        path = registry.PACKAGE / name
+        digest.update(path.read_bytes() if path.exists() else b"")
+    versions = {name: _version(name) for name in _LIBRARIES}
+    seeds = [protocol.CHECK_SEED, protocol.CHECK_STEPS]
+    described = [kind, workload, dict(network.variant.config), versions, facts, seeds]
+    digest.update(json.dumps(described, sort_keys=True).encode())
+    return f"{workload}-{kind}-{digest.hexdigest()[:20]}"
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+class Artifacts:
+    """Makes what is not in the cache yet, by asking a torch child."""
+
+    def __init__(self, ask: Callable[[str, object], protocol.Reply], cache: Path) -> None:
+        """Take `ask(verb, request)`, which puts a request to a child that has torch."""
+        self._ask = ask
+        self._cache = cache
+        self._failed: dict[str, Unavailable] = {}
+
+    def reference(self, case: Case, batch_size: int) -> Path:
+        """Return the file of the reference for a network's phase at `batch_size`."""
+        name = key("reference", case.name, phase=case.phase, batch_size=batch_size)
+        return self._made(
+            name,
+            "reference.npy",
+            lambda path: (
+                "reference",
+                protocol.Reference(
+                    workload=case.name, phase=case.phase, batch_size=batch_size, path=path
+                ),
+            ),
+        )
+
+    def export(self, case: Case, batch_size: int) -> Path:
+        """Return the ONNX file of a network at `batch_size` in the case's dtype."""
+        name = key("onnx", case.name, dtype=case.dtype, batch_size=batch_size)
+        return self._made(
+            name,
+            "model.onnx",
+            lambda path: (
+                "export",
+                protocol.Export(
+                    workload=case.name, batch_size=batch_size, dtype=case.dtype, path=path
+                ),
+            ),
+        )
+
+    def _made(self, name: str, file: str, request: Callable[[str], tuple[str, object]]) -> Path:
+        """Return the cached file, made in a folder of its own and moved there whole."""
+        target = self._cache / name
+        if (target / file).exists():
+            with suppress(OSError):
+                os.utime(target)
+            return target / file
+        if name in self._failed:
+            raise self._failed[name]
+        scratch = Path(tempfile.mkdtemp(dir=self._cache, prefix="making-"))
+        try:
+            reply = self._ask(*request(str(scratch / file)))
+            if not reply.ok:
+                self._failed[name] = Unavailable(reply.reason or "it failed", reply.remedy)
+                raise self._failed[name]
+            with suppress(OSError):  # another run was quicker: its file is the same
+                scratch.rename(target)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        prune(self._cache, keep=target)
+        return target / file
+
+
+def prune(cache: Path, keep: Path) -> None:
+    """Remove the longest unused artifacts while the cache holds more than KEEP_BYTES."""
+    entries = sorted((p for p in cache.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
+    sizes = {p: sum(f.stat().st_size for f in p.rglob("*") if f.is_file()) for p in entries}
+    total = sum(sizes.values())
+    for path in entries:
+        if total <= KEEP_BYTES or path == keep:
+            return
+        shutil.rmtree(path, ignore_errors=True)
+        total -= sizes[path]

@@ -1,0 +1,1 @@
+"""Data files: dated facts, and the profiles."""

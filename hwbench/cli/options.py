@@ -1,0 +1,65 @@
+"""What several commands share: `--json`, and names that complete themselves."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from hwbench.errors import BadInput
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Machine output on stdout, nothing else there."
+)
+
+
+def print_json(value: Any) -> None:
+    """Print a value (dataclasses and all) as JSON on stdout."""
+    import json
+
+    from hwbench import codec
+
+    click.echo(json.dumps(codec.encode(value), allow_nan=False, indent=1))
+
+
+def names_of(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Return a completion of the names of a kind of thing."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+        from hwbench import listing
+
+        names = (item.name for item in listing.items(kind))
+        return [n for n in names if n.startswith(incomplete)]
+
+    return complete
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]
+    """A time such as `90`, `90s`, `24h`, in seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the seconds."""
+        from hwbench import quantity
+
+        try:
+            return value if isinstance(value, float) else quantity.duration_s(str(value))
+        except BadInput as e:
+            self.fail(str(e), param, ctx)
+
+
+class Count(click.ParamType):  # type: ignore[type-arg]
+    """A whole number of at least 1, such as `32` or `50k`."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        from hwbench import quantity
+
+        try:
+            return value if isinstance(value, int) else quantity.count(str(value))
+        except BadInput as e:
+            self.fail(str(e), param, ctx)

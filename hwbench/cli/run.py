@@ -1,0 +1,126 @@
+"""`hwbench run`: measure this machine and keep the record."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hwbench.cli.options import Count, Duration, json_option, names_of, print_json
+
+_PATH = click.Path(path_type=Path)
+
+
+class BatchSize(Count):
+    """A batch size; `auto` is known and refused with the reason."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        if value == "auto":
+            self.fail("'auto' comes with a later version: give a number", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+@click.command(epilog="Example: hwbench run --profile quick --only '*resnet18*' --threads 2")
+@click.option(
+    "--profile",
+    default="quick",
+    show_default=True,
+    shell_complete=names_of("profiles"),
+    help="Which cases, and how they are visited (`hwbench list profiles`).",
+)
+@click.option("--only", multiple=True, metavar="GLOB", help="Only cases whose id matches.")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="No cases whose id matches.")
+@click.option(
+    "--runtime", multiple=True, metavar="R", shell_complete=names_of("runtimes"), help="Runtimes."
+)
+@click.option("--device", multiple=True, metavar="D", help="Devices: cpu, cuda:0, ...")
+@click.option("--dtype", multiple=True, metavar="T", help="float32, tf32, bfloat16, float16, int8.")
+@click.option("--batch-size", multiple=True, type=BatchSize(), metavar="N", help="Of workloads.")
+@click.option(
+    "--model",
+    multiple=True,
+    metavar="SPEC",
+    shell_complete=names_of("workloads"),
+    help="These workloads instead of the profile's.",
+)
+@click.option("--threads", type=click.IntRange(1), metavar="N", help="CPU threads of each runtime.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Visit each case in N rounds, each in a fresh process.",
+)
+@click.option(
+    "--max-seconds", type=Duration(), metavar="S", help="Of the whole run; the rest is left out."
+)
+@click.option("--out", type=_PATH, metavar="FILE", help="The record; default: in results/.")
+@click.option("--resume", type=_PATH, metavar="FILE", help="Finish a record or its .jsonl journal.")
+@click.option("--dry-run", is_flag=True, help="Only say which cases there are and how long.")
+@click.option("--force", is_flag=True, help="Run even if another run is measuring here.")
+@click.option("--hostname", is_flag=True, help="Put the host's name into the record, not its hash.")
+@json_option
+def command(profile: str, dry_run: bool, as_json: bool, resume: Path | None, **chosen: Any) -> int:
+    """Measure training and inference on this machine and keep the record.
+
+    Every case is visited in rounds, in child processes; its answer is checked before it is timed.
+    Ctrl-C keeps all that is finished, and --resume goes on from there.
+    """
+    from hwbench import run as verb
+    from hwbench import views, watching
+    from hwbench.render import printable
+    from hwbench.selection import Selection
+
+    options = verb.Options(
+        profile=profile,
+        selection=Selection(
+            only=chosen["only"],
+            exclude=chosen["exclude"],
+            runtimes=chosen["runtime"],
+            devices=chosen["device"],
+            dtypes=chosen["dtype"],
+            batch_sizes=chosen["batch_size"],
+            models=chosen["model"],
+            threads=chosen["threads"],
+            processes=chosen["processes"],
+            max_seconds=chosen["max_seconds"],
+        ),
+        out=chosen["out"],
+        resume=resume,
+        force=chosen["force"],
+        hostname=chosen["hostname"],
+        argv=("hwbench", *sys.argv[1:]),
+    )
+    _refuse_with_resume(resume)
+    if dry_run:
+        plan = verb.make_plan(options)
+        print_json(plan) if as_json else click.echo(views.plan(plan))
+        return 0
+    with watching.progress() as progress:
+        outcome = verb.run(options, progress)
+    if as_json:
+        print_json(outcome.record)
+    else:
+        click.echo(printable(views.record(outcome.record)))
+    click.echo(printable(views.ending(outcome)), err=True)
+    return views.status(outcome)
+
+
+# What may stand beside --resume: the plan comes from the file.
+_WITH_RESUME = ("resume", "force", "as_json", "hostname")
+
+
+def _refuse_with_resume(resume: Path | None) -> None:
+    """Raise a usage error if an option beside --resume asks for another plan."""
+    if resume is None:
+        return
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if name not in _WITH_RESUME and source is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"--resume takes its plan from the file, so {parameter.opts[0]} cannot"
+                " stand beside it: leave it out, or start a new run",
+                context,
+            )

@@ -1,0 +1,90 @@
+"""The children of a run: which process visits which case, and when it is ended."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from hwbench import codec, host
+from hwbench.case import Case
+from hwbench.measurement import Protocol
+from hwbench.probing import ChildLike, Spawn
+from hwbench.protocol import Reply, VisitResult
+from hwbench.selection import group
+
+MEMORY_FRAC = 0.92  # of what is available when a child starts: its own limit on a CPU
+
+
+class Crew:
+    """Starts a child when a case needs one, and ends it when its group is done."""
+
+    def __init__(self, protocol: Protocol, spawn: Spawn, first: int) -> None:
+        """Number the children from `first`, after those of the part that is resumed."""
+        self.protocol, self._spawn, self._next = protocol, spawn, first
+        self._members: dict[str, ChildLike] = {}
+        self._limits: dict[str, int | None] = {}
+        # Compilers' caches live for one run: its first process compiles in truth, later ones load.
+        self._scratch = Path(tempfile.mkdtemp(prefix="hwbench-run-"))
+
+    def _key(self, case: Case) -> str:
+        return group(case) if self.protocol.fresh_processes else case.runtime
+
+    def member(self, case: Case) -> ChildLike:
+        """Return the child that visits the case, started if it is not there."""
+        return self._started(self._key(case))
+
+    def torch(self) -> ChildLike:
+        """Return a child that may import torch, for references and exports."""
+        return self._started("preparing" if self.protocol.fresh_processes else "torch")
+
+    def _started(self, key: str) -> ChildLike:
+        if key not in self._members:
+            free = host.available_memory_bytes()
+            self._limits[key] = int(free * MEMORY_FRAC) if free else None
+            self._members[key] = self._spawn(self._next, self.protocol.threads, self._environment())
+            self._next += 1
+        return self._members[key]
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "JAX_COMPILATION_CACHE_DIR": str(self._scratch / "jax"),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+            "TORCHINDUCTOR_CACHE_DIR": str(self._scratch / "inductor"),
+        }
+
+    def memory_limit(self, case: Case) -> int | None:
+        """Return the limit of the case's child; a GPU's driver maps far more than it uses."""
+        return self._limits.get(self._key(case)) if case.device == "cpu" else None
+
+    def result(self, reply: Reply) -> VisitResult:
+        """Read the outcome of a visit from a reply."""
+        return codec.decode(VisitResult, reply.result)
+
+    def done_with(self, case: Case, upcoming: Case | None) -> None:
+        """End the case's child if it was fresh and the next case is not of its group."""
+        if not self.protocol.fresh_processes:
+            return
+        if upcoming is None or group(upcoming) != group(case):
+            self.lose(case)
+
+    def lose(self, case: Case) -> None:
+        """End the child of a case, which a next visit starts anew."""
+        self._end(self._key(case))
+
+    def lose_torch(self) -> None:
+        """End the child that `torch` gave, after it failed."""
+        self._end("preparing" if self.protocol.fresh_processes else "torch")
+
+    def end_preparing(self) -> None:
+        """End the child that made references and exports, where it was one of its own."""
+        self._end("preparing")
+
+    def _end(self, key: str) -> None:
+        child = self._members.pop(key, None)
+        if child is not None:
+            child.end()
+
+    def end(self) -> None:
+        """End every child and remove the scratch folder."""
+        for key in list(self._members):
+            self._end(key)
+        shutil.rmtree(self._scratch, ignore_errors=True)

@@ -1,0 +1,112 @@
+"""The verb `list`: what there is to run, without loading any library."""
+
+import importlib.machinery
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from hwbench import profile, registry
+from hwbench.errors import UnknownName
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One thing that can be named on the command line."""
+
+    name: str
+    summary: str
+    details: dict[str, str | int | bool] = field(default_factory=dict)
+
+
+def kinds() -> tuple[str, ...]:
+    """Return the kinds of things that can be listed."""
+    return tuple(_LISTS)
+
+
+def items(kind: str) -> tuple[Item, ...]:
+    """Return the things of a kind, or raise UnknownName."""
+    if kind not in _LISTS:
+        raise UnknownName("list", kind, _LISTS)
+    return tuple(_LISTS[kind]())
+
+
+def broken(kind: str) -> dict[str, str]:
+    """Return the plug-in files of a kind that could not be used, with the reason."""
+    shelf = _SHELVES.get(kind)
+    return dict(shelf().broken) if shelf else {}
+
+
+def _kernels() -> list[Item]:
+    return [
+        Item(
+            name=k.name,
+            summary=k.formula,
+            details={
+                "version": k.version,
+                "phases": "forward, backward" if k.backward_flops else "forward",
+                "shapes": ", ".join(k.shapes),
+                "dtypes": ", ".join(k.dtypes),
+            },
+        )
+        for k in registry.kernels().items.values()
+    ]
+
+
+def _workloads() -> list[Item]:
+    return [
+        Item(
+            name=n.name,
+            summary=n.workload.summary,
+            details={
+                "version": n.workload.version,
+                "item": n.workload.item,
+                "batch_size": n.variant.batch_size,
+                "parameters": n.workload.parameters(n.variant.config),
+                "flops_per_item": n.workload.flops(n.variant.config),
+            },
+        )
+        for n in registry.networks().items.values()
+    ]
+
+
+def _runtimes() -> list[Item]:
+    return [
+        Item(
+            name=r.name,
+            summary=r.summary,
+            details={
+                "installed": importlib.machinery.PathFinder.find_spec(r.library) is not None,
+                "default": r.default,
+                "install": r.remedy,
+            },
+        )
+        for r in registry.runtimes().items.values()
+    ]
+
+
+def _meters() -> list[Item]:
+    return [Item(name=m.name, summary=m.summary) for m in registry.meters().items.values()]
+
+
+def _profiles() -> list[Item]:
+    return [
+        Item(name=p.name, summary=p.summary, details={"rounds": p.rounds})
+        for p in profile.profiles().values()
+    ]
+
+
+_LISTS: dict[str, Callable[[], list[Item]]] = {
+    "kernels": _kernels,
+    "workloads": _workloads,
+    "runtimes": _runtimes,
+    "meters": _meters,
+    "shortcuts": list,
+    "profiles": _profiles,
+    "instances": list,
+}
+_SHELVES: dict[str, Callable[[], registry.Shelf[Any]]] = {
+    "kernels": registry.kernels,
+    "workloads": registry.workloads,
+    "runtimes": registry.runtimes,
+    "meters": registry.meters,
+}

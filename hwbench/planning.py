@@ -1,0 +1,142 @@
+"""From cases to a plan: which of them cannot run and why, what each does, how it is visited.
+
+Nothing is measured here and no framework is imported; what the runtimes can use was probed before.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hwbench import registry
+from hwbench.case import KERNEL_PHASES, Case
+from hwbench.device import RuntimeFacts
+from hwbench.measurement import Protocol, Work
+from hwbench.profile import ACCELERATOR, CPU, Profile, family
+from hwbench.selection import Selection, group, selected
+from hwbench.units import ITEM_BYTES
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedCase:
+    """A case of the plan; `skip` says why it is not run, null for one that is."""
+
+    case: Case
+    work: Work
+    skip: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The cases in the order of visiting, and the protocol of the visits."""
+
+    profile: str
+    protocol: Protocol
+    cases: tuple[PlannedCase, ...]
+    expected_s: float = 0.0
+
+    @property
+    def runnable(self) -> tuple[Case, ...]:
+        """Return the cases that are to be visited."""
+        return tuple(p.case for p in self.cases if p.skip is None)
+
+
+def plan(
+    profile: Profile,
+    selection: Selection,
+    facts: Mapping[str, RuntimeFacts],
+    threads: int,
+    present: Sequence[str] = (),
+) -> Plan:
+    """Make the plan of a run. `facts` says of each runtime what it can use here.
+
+    `present` names devices of the machine that none of these runtimes may be able to use.
+
+    Raises what `selection.selected` raises.
+    """
+    planned = [_planned(c, facts[c.runtime]) for c in selected(profile, selection, facts, present)]
+    protocol = Protocol(
+        rounds=selection.processes or profile.rounds,
+        visit_s=profile.visit_s,
+        visit_limit_s=profile.visit_limit_s,
+        min_samples=profile.min_samples,
+        fresh_processes=profile.fresh_processes or selection.processes is not None,
+        threads=threads,
+        max_seconds=selection.max_seconds or profile.max_seconds,
+        seed=1,
+    )
+    return Plan(
+        profile=profile.name,
+        protocol=protocol,
+        cases=tuple(planned),
+        expected_s=expected(planned, protocol),
+    )
+
+
+def _planned(case: Case, facts: RuntimeFacts) -> PlannedCase:
+    return PlannedCase(case=case, work=work(case), skip=_skip(case, facts))
+
+
+def _skip(case: Case, facts: RuntimeFacts) -> str | None:
+    """Return why the case cannot run, or None."""
+    runtime = registry.runtimes()[case.runtime]
+    if facts.why_not is not None:
+        return facts.why_not + (f": {facts.remedy}" if facts.remedy else "")
+    if case.device not in facts.devices:
+        return f"{case.runtime} has no device {case.device} here, only {', '.join(facts.devices)}"
+    if case.phase not in runtime.phases:
+        return f"{case.runtime} does not do {case.phase}, only {', '.join(runtime.phases)}"
+    if case.kind == "kernel":
+        kernel = registry.kernels()[case.name]
+        if case.dtype not in kernel.dtypes:
+            return f"{case.name} has no {case.dtype} form, only {', '.join(kernel.dtypes)}"
+        if getattr(kernel, f"build_{runtime.dialect}") is None:
+            return f"{case.name} is not written for {runtime.dialect}"
+    else:
+        dtypes = registry.networks()[case.name].workload.dtypes
+        if case.dtype not in dtypes:
+            return f"{case.name} has no {case.dtype} form, only {', '.join(dtypes)}"
+    return runtime.supports(case)
+
+
+def work(case: Case) -> Work:
+    """Return what one iteration does, by the formulas of its plug-in."""
+    if case.phase in KERNEL_PHASES:
+        flops, elements = registry.kernels()[case.name].work(case.shape, case.phase)
+        return Work(
+            items_per_iteration=None,
+            flops_per_iteration=flops,
+            bytes_per_iteration=elements * ITEM_BYTES[case.dtype],
+            parameters=None,
+            counted_by="the kernel's formula",
+        )
+    network = registry.networks()[case.name]
+    config = network.variant.config
+    factor = "3 x forward" if case.phase == "training" else "forward"
+    return Work(
+        items_per_iteration=case.batch_size,
+        flops_per_iteration=network.workload.work(config, case.phase, case.batch_size or 1),
+        bytes_per_iteration=None,
+        parameters=network.workload.parameters(config),
+        counted_by=f"the workload's formula, {factor}, matrix products and convolutions",
+    )
+
+
+# Rough speeds for the expected time that is shown before a run; no result is made from them.
+_ASSUMED_FLOPS_PER_S = {CPU: 5e10, ACCELERATOR: 1e13}
+_ASSUMED_START_S = {"torch": 3.0, "torch-compile": 15.0, "jax": 3.0, "onnxruntime": 1.0}
+
+
+def expected(planned: Sequence[PlannedCase], protocol: Protocol) -> float:
+    """Return a rough time of the whole run, from assumed speeds, cut at `max_seconds`."""
+    runnable = [p for p in planned if p.skip is None]
+    groups = {group(p.case): p.case.runtime for p in runnable}
+    starts = sum(_ASSUMED_START_S.get(r, 5.0) for r in groups.values())
+    total = starts * (protocol.rounds if protocol.fresh_processes else 1)
+    total += sum(visit_s(p.case, protocol) for p in runnable) * protocol.rounds
+    return min(total, protocol.max_seconds or total)
+
+
+def visit_s(case: Case, protocol: Protocol) -> float:
+    """Return a rough time of one visit, from an assumed speed."""
+    speed = _ASSUMED_FLOPS_PER_S[family(case.device)]
+    iteration_s = (work(case).flops_per_iteration or 0) / speed
+    return max(protocol.visit_s * 1.3, (protocol.min_samples + 2) * iteration_s)

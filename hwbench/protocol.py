@@ -1,0 +1,97 @@
+"""What parent and child say to each other: one JSON object a line, dataclasses on both sides.
+
+The parent asks with one of the requests; the child answers `Reply`. Nothing of a framework
+crosses: the parent never imports one.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from hwbench.bounds import NonNegativeFloat as Seconds
+from hwbench.case import Case
+from hwbench.measurement import Checked, Memory, Sample
+from hwbench.timing import Pace
+
+# Seeds: the check is the same everywhere; each visit draws inputs of its own.
+CHECK_SEED = 0
+CHECK_STEPS = 3  # training steps whose losses are compared
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """Import the runtime's library and say what it can use."""
+
+    runtime: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """Compute the float64 reference of a network and leave it at `path` (.npy)."""
+
+    workload: str
+    phase: str
+    batch_size: int
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """Export a network to ONNX at `path`."""
+
+    workload: str
+    batch_size: int
+    dtype: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisitRequest:
+    """Visit a case. `reference` is a file of Reference or None with `no_reference` saying why."""
+
+    case: Case
+    threads: int
+    pace: Pace
+    round: int
+    process: int
+    run_start: float  # on the parent's perf_counter, which children share
+    seed: int
+    check: bool
+    check_batch: int | None
+    reference: str | None = None
+    no_reference: str | None = None
+    model: str | None = None  # an exported ONNX file
+    check_model: str | None = None  # the same at the check's batch size
+    keep: bool = False  # keep the program for the next visit (persistent children)
+    memory_limit_bytes: int | None = None
+    trial: bool = False  # run one iteration only: does it fit?
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisitResult:
+    """The raw outcome of a visit, as the journal keeps it."""
+
+    id: str
+    status: Literal["ok", "failed"]
+    round: int
+    process: int
+    reason: str | None = None
+    code: str | None = None  # of a failure: wrong_answer | memory | hung | crashed | error | ...
+    setup_s: Seconds | None = None
+    first_iteration_s: Seconds | None = None
+    warmup_s: tuple[Seconds, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    checked: Checked | None = None
+    memory: Memory | None = None
+    took_s: Seconds = 0.0
+    notes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """The child's answer: a result by kind of request, or the failure with its code."""
+
+    ok: bool
+    result: dict[str, Any] = field(default_factory=dict)
+    code: str | None = None
+    reason: str | None = None
+    remedy: str | None = None

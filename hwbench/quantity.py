@@ -1,0 +1,47 @@
+"""Numbers as people type them: `90s`, `24h`, `3d`, `1.28M`, `50k`."""
+
+import math
+
+from hwbench import units
+from hwbench.errors import BadInput
+
+_DURATIONS = {
+    "": 1.0,
+    "ms": 1e-3,
+    "s": 1.0,
+    "min": units.S_PER_MIN,
+    "m": units.S_PER_MIN,
+    "h": units.S_PER_H,
+    "d": units.S_PER_DAY,
+}
+_COUNTS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
+
+
+def duration_s(text: str) -> float:
+    """Return the seconds of a duration such as `90`, `90s`, `1.5h`; raise BadInput."""
+    value = _scaled(text, _DURATIONS)
+    if value is None or value <= 0:
+        raise BadInput(f"{text!r} is no duration: write seconds, or 90s, 15min, 24h, 3d")
+    return value
+
+
+def count(text: str) -> int:
+    """Return the whole number of a text such as `32`, `50k`, `1.28M`; raise BadInput."""
+    value = _scaled(text, _COUNTS)
+    if value is None or value < 1 or abs(value - round(value)) > 1e-6 * value:
+        raise BadInput(f"{text!r} is no count: write a whole number of at least 1, 50k, 1.28M")
+    return round(value)
+
+
+def _scaled(text: str, factors: dict[str, float] | dict[str, int]) -> float | None:
+    """Return number times factor, None if the text is not a number with a known suffix."""
+    bare = text.strip().lower().replace("_", "")
+    number = bare.rstrip("abcdefghijklmnopqrstuvwxyz")
+    suffix = bare[len(number) :]
+    try:
+        value = float(number)
+    except ValueError:
+        return None
+    if suffix not in factors or not math.isfinite(value):
+        return None
+    return value * factors[suffix]

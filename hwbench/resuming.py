@@ -1,0 +1,151 @@
+"""From an unfinished record, or from its journal alone, back to the plan and the visits made."""
+
+from pathlib import Path
+
+from hwbench import journal, store
+from hwbench.case import Case
+from hwbench.device import Environment
+from hwbench.errors import BadInput, BadRecord
+from hwbench.measurement import Measurement, Record
+from hwbench.planning import PlannedCase
+from hwbench.protocol import VisitResult
+
+Resumable = tuple[journal.Header, tuple[VisitResult, ...], Path]
+
+
+def interrupted(path: Path) -> Resumable:
+    """Return the header, the visits and the record's place of a run named by either file.
+
+    The journal beside a record is taken where there is one: it is never the older of the two.
+    Raises BadRecord for a file that is neither, BadInput where the two are of different runs.
+    """
+    if path.suffix == ".jsonl":
+        header, visits = journal.read(path)
+        return header, visits, path.with_name(path.name.removesuffix(".jsonl"))
+    record = store.load(path)
+    beside = _beside(path)
+    if beside is None:
+        return _header(record), _all_visits(record), path
+    if beside[0].id != record.id:
+        raise BadInput(
+            f"--resume {path}: the journal {journal.path_of(path).name} beside it is of another"
+            f" run ({beside[0].id}, the record is {record.id}): resume that one by its name,"
+            " or move it away"
+        )
+    return *beside, path
+
+
+def _beside(path: Path) -> tuple[journal.Header, tuple[VisitResult, ...]] | None:
+    """Return the journal beside the record at `path`, None if it is absent or unreadable."""
+    try:
+        return journal.read(journal.path_of(path))
+    except BadRecord:
+        return None
+
+
+def reopened(header: journal.Header, visits: tuple[VisitResult, ...], out: Path) -> journal.Journal:
+    """Open the journal of the run to go on with; one that cannot be read is set aside."""
+    place = journal.path_of(out)
+    if _beside(out) is not None:
+        return journal.Journal(place, None)
+    store.set_aside((place,))
+    return journal.Journal(place, header, visits)
+
+
+def took(header: journal.Header, visits: tuple[VisitResult, ...], out: Path) -> float:
+    """Return the seconds that the run has taken: its record's, or up to its last sample."""
+    last = max((s.start_s + s.wall_s for v in visits for s in v.samples), default=0.0)
+    try:
+        record = store.load(out)
+    except BadRecord:
+        return last
+    return max(last, record.duration_s) if record.id == header.id else last
+
+
+def check_same(then: Environment, now: Environment, path: Path) -> None:
+    """Raise BadInput unless the visits to come are of the machine and software of those made."""
+    if then.machine_id != now.machine_id:
+        raise BadInput(
+            f"--resume {path}: was made on another machine ({then.machine_id}, this is"
+            f" {now.machine_id}): visits of two machines make no record; start a new run"
+        )
+    names = sorted(n for n in then.packages | now.packages if _differ(n, then, now))
+    if names:
+        name = names[0]
+        raise BadInput(
+            f"--resume {path}: was made with {name} {then.packages.get(name, 'absent')}, here is"
+            f" {now.packages.get(name, 'absent')}: start a new run, or mix them with --force"
+        )
+
+
+def _differ(name: str, then: Environment, now: Environment) -> bool:
+    return then.packages.get(name) != now.packages.get(name)
+
+
+def _header(record: Record) -> journal.Header:
+    """Return the journal's first line as the record tells it."""
+    return journal.Header(
+        schema=journal.SCHEMA,
+        id=record.id,
+        status="started",
+        created_utc=record.created_utc,
+        hwbench_version=record.hwbench_version,
+        profile=record.profile,
+        argv=record.argv,
+        protocol=record.protocol,
+        environment=record.environment,
+        devices=record.devices,
+        meters=record.meters,
+        cases=tuple(_planned(m) for m in record.measurements),
+    )
+
+
+def _planned(m: Measurement) -> PlannedCase:
+    case = Case(
+        kind=m.kind,
+        name=m.name,
+        version=m.version,
+        phase=m.phase,
+        scenario=m.scenario,
+        runtime=m.runtime,
+        device=m.device,
+        dtype=m.dtype,
+        batch_size=m.batch_size,
+        shape=m.shape,
+        options=m.runtime_options,
+    )
+    never = m.status == "skipped" and m.visits.planned == 0
+    return PlannedCase(case=case, work=m.work, skip=m.reason if never else None)
+
+
+def _all_visits(record: Record) -> tuple[VisitResult, ...]:
+    visits = [v for m in record.measurements for v in _visits(m)]
+    return tuple(sorted(visits, key=lambda v: v.round))
+
+
+def _visits(m: Measurement) -> list[VisitResult]:
+    """Cut a measurement into its visits; what it keeps once goes to the first of them."""
+    rounds = sorted({s.round for s in m.samples})
+    visits = []
+    for n, number in enumerate(rounds):
+        samples = tuple(s for s in m.samples if s.round == number)
+        first = n == 0
+        visits.append(
+            VisitResult(
+                id=m.id,
+                status="ok",
+                round=number,
+                process=samples[0].process,
+                setup_s=m.setup_s if first else None,
+                first_iteration_s=m.first_iteration_s if first else None,
+                warmup_s=m.warmup_s if first else (),
+                samples=samples,
+                checked=m.checked if first else None,
+                memory=m.memory_peak_bytes if first else None,
+                took_s=sum(s.wall_s for s in samples),
+            )
+        )
+    if m.status == "failed":
+        last = rounds[-1] + 1 if rounds else 0
+        visits.append(VisitResult(id=m.id, status="failed", round=last, process=0, reason=m.reason))
+    return visits

@@ -1,0 +1,122 @@
+"""The verb `run`: plan, visit every case in rounds, keep what is finished, make the record."""
+
+import datetime
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import hwbench
+from hwbench import (
+    doctor,
+    host,
+    journal,
+    lock,
+    nvml,
+    planning,
+    profile,
+    registry,
+    resuming,
+    store,
+)
+from hwbench.child import Child
+from hwbench.planning import Plan
+from hwbench.probing import Spawn, probe
+from hwbench.rounds import Outcome, Progress, Rounds, Silent
+from hwbench.selection import Selection, check_names
+
+RESULTS = Path("results")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user asked of a run."""
+
+    profile: str = "quick"
+    selection: Selection = field(default_factory=Selection)
+    out: Path | None = None
+    resume: Path | None = None
+    force: bool = False
+    hostname: bool = False
+    argv: tuple[str, ...] = ()
+
+
+def make_plan(options: Options, spawn: Spawn = Child) -> Plan:
+    """Return what `run` would do (`--dry-run`): nothing is measured, libraries are only probed."""
+    chosen = profile.named(options.profile)
+    check_names(options.selection)
+    threads = options.selection.threads or host.environment().cpu.cores
+    names = _runtimes(chosen, options.selection)
+    facts = probe(names, threads, spawn)
+    present = tuple(d.name for d in nvml.devices().devices)
+    return planning.plan(chosen, options.selection, facts, threads, present)
+
+
+def _runtimes(chosen: profile.Profile, selection: Selection) -> list[str]:
+    """Return the runtimes that the plan may name."""
+    if selection.runtimes:
+        return list(dict.fromkeys(selection.runtimes))
+    named = [r for e in chosen.entries for r in e.runtimes]
+    default = [n for n, r in registry.runtimes().items.items() if r.default]
+    return list(dict.fromkeys([*default, *named]))
+
+
+def run(options: Options, progress: Progress | None = None, spawn: Spawn = Child) -> Outcome:
+    """Run the cases and return the record, where it is, and how the run ended.
+
+    Raises BadInput for a wrong request and Busy if another run holds the machine, both before
+    anything is measured; StorageFull when the results cannot be written any more.
+    """
+    progress = progress or Silent()
+    if options.resume is not None:
+        return _resume(options, progress, spawn)
+    out = options.out or default_out(options.profile)
+    store.check_writable(out)
+    with lock.held(str(out), options.force):
+        plan = make_plan(options, spawn)
+        header = _header(options, plan)
+        earlier = store.set_aside((out, journal.path_of(out)))
+        if earlier is not None:
+            progress.note(f"{out} was there already: that run is now {earlier}")
+        with journal.Journal(journal.path_of(out), header) as kept:
+            return Rounds(header, (), kept, out, progress, spawn).go(plan.expected_s)
+
+
+def default_out(profile_name: str) -> Path:
+    """Return a new place for a record in `results/`, by time and profile."""
+    stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+    return RESULTS / f"{stamp}-{profile_name}.json"
+
+
+def _header(options: Options, plan: Plan) -> journal.Header:
+    """Return all that is known of the record before the first visit."""
+    now = datetime.datetime.now(datetime.UTC)
+    environment = host.environment(hostname_shown=options.hostname)
+    return journal.Header(
+        schema=journal.SCHEMA,
+        id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
+        status="started",
+        created_utc=now.isoformat(timespec="seconds"),
+        hwbench_version=hwbench.__version__,
+        profile=plan.profile,
+        argv=options.argv,
+        protocol=plan.protocol,
+        environment=environment,
+        devices=doctor.all_devices(environment, nvml.devices().devices, ()),
+        meters=doctor.probe_meters(),
+        cases=plan.cases,
+    )
+
+
+def _resume(options: Options, progress: Progress, spawn: Spawn) -> Outcome:
+    """Finish a run from its record or its journal."""
+    assert options.resume is not None
+    header, visits, out = resuming.interrupted(options.resume)
+    if not options.force:
+        resuming.check_same(header.environment, host.environment(), options.resume)
+    with (
+        lock.held(str(out), options.force),
+        resuming.reopened(header, visits, out) as kept,
+    ):
+        before = resuming.took(header, visits, out)
+        rounds = Rounds(header, visits, kept, out, progress, spawn, took_before=before)
+        return rounds.go(0.0)

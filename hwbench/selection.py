@@ -1,0 +1,208 @@
+"""Which cases: a profile's entries over runtimes, devices, dtypes and sizes, narrowed by the user.
+
+Nothing is measured here and no framework is imported; what the runtimes can use was probed before.
+"""
+
+import fnmatch
+import itertools
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from hwbench import registry
+from hwbench.case import Case
+from hwbench.device import RuntimeFacts
+from hwbench.errors import BadInput, UnknownName
+from hwbench.profile import ACCELERATOR, CPU, Entry, Profile, family
+from hwbench.units import ITEM_BYTES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What the user asked for beside the profile; empty means the profile's own."""
+
+    only: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    runtimes: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ()
+    batch_sizes: tuple[int, ...] = ()
+    models: tuple[str, ...] = ()
+    threads: int | None = None
+    processes: int | None = None
+    max_seconds: float | None = None
+
+
+def check_names(selection: Selection) -> None:
+    """Raise UnknownName for a runtime, dtype or model that does not exist anywhere."""
+    for name in selection.runtimes:
+        registry.runtimes()[name]
+    for name in selection.dtypes:
+        if name not in ITEM_BYTES:
+            raise UnknownName("dtype", name, ITEM_BYTES)
+    for name in selection.models:
+        if ":" in name or name.endswith(".onnx"):
+            raise BadInput(
+                f"--model {name}: this version runs its own workloads only"
+                " (`hwbench list workloads`); models of your own come with a later one"
+            )
+        registry.networks()[name]
+
+
+def selected(
+    profile: Profile,
+    selection: Selection,
+    facts: Mapping[str, RuntimeFacts],
+    present: Sequence[str] = (),
+) -> list[Case]:
+    """Return the cases of a run, those of one runtime and group together.
+
+    Raises UnknownName for a name or device that is nowhere, BadInput where a glob or all of the
+    options together leave nothing.
+    """
+    check_names(selection)
+    devices = _devices(selection.devices, facts, present)
+    cases = {c.id: c for e in _entries(profile, selection) for c in _cases(e, selection, devices)}
+    return _ordered(_matching(cases, selection))
+
+
+def _devices(
+    asked: Sequence[str], facts: Mapping[str, RuntimeFacts], present: Sequence[str]
+) -> Mapping[str, tuple[str, ...]]:
+    """Return the devices to use by runtime: those asked for, or all that each has."""
+    known = dict.fromkeys([*(d for f in facts.values() for d in f.devices), *present])
+    aliases = {d.split(":")[0]: d for d in reversed(list(known)) if ":" in d}
+    wanted = [aliases.get(d, d) for d in asked]
+    for name in wanted:
+        if known and name not in known:
+            raise UnknownName("device", name, known)
+    # A runtime that is not installed keeps its CPU cases in the plan, as skipped.
+    return {name: tuple(wanted) or f.devices or (CPU,) for name, f in facts.items()}
+
+
+def _entries(profile: Profile, selection: Selection) -> Iterator[Entry]:
+    """Yield the profile's entries; `--model` puts its own in the place of the workloads."""
+    every = (CPU, ACCELERATOR)
+    for entry in profile.entries:
+        if entry.kind == "kernel" or not selection.models:
+            yield entry
+    for name in selection.models:
+        yield Entry(
+            kind="workload",
+            name=name,
+            phases=("inference", "training"),
+            dtypes={f: ("float32",) for f in every},
+            shapes={},
+            batch_sizes={},
+            scenarios=(),
+            runtimes=(),
+        )
+
+
+def _cases(
+    entry: Entry, selection: Selection, devices: Mapping[str, Sequence[str]]
+) -> Iterator[Case]:
+    """Yield the cases of an entry over runtimes, devices, dtypes and sizes."""
+    default = [n for n, r in registry.runtimes().items.items() if r.default]
+    for name in selection.runtimes or entry.runtimes or default:
+        runtime = registry.runtimes()[name]
+        for device, phase in itertools.product(devices[name], entry.phases):
+            if phase not in runtime.phases and not selection.runtimes:
+                continue  # onnxruntime has no training: not a case, unless it was asked for
+            dtypes = selection.dtypes or entry.dtypes[family(device)]
+            for dtype in dtypes:
+                make = _kernel_cases if entry.kind == "kernel" else _workload_cases
+                yield from make(entry, selection, name, device, phase, dtype)
+
+
+def _kernel_cases(
+    entry: Entry, selection: Selection, runtime: str, device: str, phase: str, dtype: str
+) -> Iterator[Case]:
+    kernel = registry.kernels()[entry.name]
+    if phase == "backward" and (kernel.backward_flops is None or dtype == "int8"):
+        return
+    for label, scenario in itertools.product(entry.shapes[family(device)], entry.scenarios):
+        yield Case(
+            kind="kernel",
+            name=kernel.name,
+            version=kernel.version,
+            phase=phase,
+            scenario=scenario,
+            runtime=runtime,
+            device=device,
+            dtype=dtype,
+            shape=kernel.shapes[label],
+        )
+
+
+def _workload_cases(
+    entry: Entry, selection: Selection, runtime: str, device: str, phase: str, dtype: str
+) -> Iterator[Case]:
+    network = registry.networks()[entry.name]
+    sizes = (
+        selection.batch_sizes
+        or entry.batch_sizes.get(family(device))
+        or (network.variant.batch_size,)
+    )
+    for batch_size in sizes:
+        inference = "single_stream" if batch_size == 1 else "offline"
+        yield Case(
+            kind="workload",
+            name=network.name,
+            version=network.workload.version,
+            phase=phase,
+            scenario="train_step" if phase == "training" else inference,
+            runtime=runtime,
+            device=device,
+            dtype=dtype,
+            batch_size=batch_size,
+            shape=network.variant.shape,
+        )
+
+
+def _matching(cases: Mapping[str, Case], selection: Selection) -> list[Case]:
+    """Keep what `--only` and `--exclude` leave; raise where a glob or the whole leaves nothing."""
+    for option, globs in (("--only", selection.only), ("--exclude", selection.exclude)):
+        for glob in globs:
+            if not fnmatch.filter(cases, glob):
+                raise BadInput(_no_match(option, glob, cases))
+    chosen = [
+        case
+        for name, case in cases.items()
+        if (not selection.only or any(fnmatch.fnmatchcase(name, g) for g in selection.only))
+        and not any(fnmatch.fnmatchcase(name, g) for g in selection.exclude)
+    ]
+    if not chosen:
+        raise BadInput(
+            "no case is left to run: --only, --exclude and the other options"
+            " leave none of the profile's; see `hwbench run --dry-run`"
+        )
+    return chosen
+
+
+def _no_match(option: str, glob: str, ids: Collection[str]) -> str:
+    """Say that a glob matches nothing, with the ids that come nearest to it, word by word."""
+    from difflib import SequenceMatcher
+
+    words = [w for w in re.split(r"[*?/\[\]]+", glob) if w]
+    likeness = {
+        (word, part): SequenceMatcher(None, word, part).ratio()
+        for word in words
+        for part in {part for i in ids for part in i.split("/")}
+    }
+
+    def near(name: str) -> float:
+        return sum(max(likeness[word, part] for part in name.split("/")) for word in words)
+
+    shown = "  ".join(sorted(ids, key=near, reverse=True)[:3])
+    return f"{option} {glob}: matches no case id of the profile; near: {shown}"
+
+
+def _ordered(cases: Iterable[Case]) -> list[Case]:
+    """Order cases so that those of one runtime, device and group stand together."""
+    return sorted(cases, key=lambda c: (c.runtime, c.device, c.kind, group(c)))
+
+
+def group(case: Case) -> str:
+    """Return what shares a fresh process: all kernels together, each network by itself."""
+    return f"{case.runtime}/{case.device}/" + ("kernels" if case.kind == "kernel" else case.name)

@@ -1,0 +1,116 @@
+"""The child process, `python -m hwbench.worker PARENT_PID`: one JSON object a line, in and out.
+
+It takes requests on its standard input and answers on what was its standard output; anything that
+a library prints goes to standard error instead. It ends when the parent does.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from hwbench import codec, oom, protocol, registry
+from hwbench.errors import DoesNotFit, HwbenchError, Unavailable, WrongAnswer, one_line
+from hwbench.visiting import Visitor
+
+
+def _die_with(parent_pid: int) -> None:
+    """Ask Linux to kill this process when its parent dies; elsewhere end of input ends it."""
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() != parent_pid:  # it died before the call
+        os._exit(1)
+
+
+def _probe(request: protocol.Probe) -> Any:
+    return registry.runtimes()[request.runtime].probe()
+
+
+def _reference(request: protocol.Reference) -> Any:
+    import numpy as np
+
+    from hwbench.dialects import torch as dialect
+
+    network = registry.networks()[request.workload]
+    value = dialect.reference_workload(
+        network.workload,
+        network.variant.config,
+        request.phase,
+        request.batch_size,
+        protocol.CHECK_SEED,
+        protocol.CHECK_STEPS,
+    )
+    with open(request.path, "wb") as file:
+        np.save(file, value)
+    return {}
+
+
+def _export(request: protocol.Export) -> Any:
+    from hwbench.dialects import onnx as dialect
+
+    network = registry.networks()[request.workload]
+    dialect.export_workload(
+        network.workload, network.variant.config, request.batch_size, request.dtype, request.path
+    )
+    return {}
+
+
+def failure(error: BaseException) -> protocol.Reply:
+    """Return what went wrong as a reply with a code that the parent can act on."""
+    memory = oom.as_does_not_fit(error) if isinstance(error, Exception) else None
+    if memory is not None or isinstance(error, DoesNotFit):
+        return protocol.Reply(ok=False, code="memory", reason=str(memory or error))
+    if isinstance(error, WrongAnswer):
+        return protocol.Reply(ok=False, code="wrong_answer", reason=str(error))
+    if isinstance(error, Unavailable):
+        return protocol.Reply(
+            ok=False, code="unavailable", reason=error.reason, remedy=error.remedy
+        )
+    if isinstance(error, HwbenchError):
+        return protocol.Reply(ok=False, code="error", reason=str(error))
+    where = traceback.extract_tb(error.__traceback__)
+    place = f" ({os.path.basename(where[-1].filename)}:{where[-1].lineno})" if where else ""
+    text = one_line(str(error))
+    return protocol.Reply(ok=False, code="error", reason=f"{type(error).__name__}: {text}{place}")
+
+
+def serve(lines: Any, answer: Callable[[str], None]) -> None:
+    """Answer each request line until the input ends."""
+    visitor = Visitor(time.perf_counter)
+    handlers: dict[str, tuple[type, Callable[[Any], Any]]] = {
+        "probe": (protocol.Probe, _probe),
+        "reference": (protocol.Reference, _reference),
+        "export": (protocol.Export, _export),
+        "visit": (protocol.VisitRequest, visitor.visit),
+    }
+    for line in lines:
+        message = json.loads(line)
+        cls, handle = handlers[message["do"]]
+        try:
+            result = handle(codec.decode(cls, message["request"]))
+            reply = protocol.Reply(ok=True, result=codec.encode(result))
+        except Exception as e:  # any failure of a case is the case's, not the worker's
+            traceback.print_exc()
+            reply = failure(e)
+        answer(json.dumps(codec.encode(reply)))
+
+
+def main() -> None:
+    """Run the worker on this process's standard streams; its argument is its parent's id."""
+    _die_with(int(sys.argv[1]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)
+    serve(sys.stdin, lambda text: print(text, file=channel, flush=True))
+
+
+if __name__ == "__main__":
+    main()

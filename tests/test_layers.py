@@ -1,0 +1,205 @@
+"""Who may import whom (docs/architecture.md): this file reads the imports and holds the table."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# Every module, once. `*` stands for the files of a folder, where a new file is a new plug-in.
+LAYERS = {
+    "words": "bounds units errors",
+    "facts": "case device estimate_value measurement stats",
+    "contracts": "kernel meter runtime workload",
+    "dialects": "weights dialects.*",
+    "plug-ins": "kernels.* meters.* runtimes.* workloads.*",
+    "machinery": "advice artifacts cgroup check child codec cpu crew fitting host interference"
+    " journal json_schema lock nvml oom planning preparation probing profile protocol quantity"
+    " registry resuming rounds selection store summary sysfs timing virtual visiting worker",
+    "verbs": "doctor listing run",
+    "shell": "__main__ bar render views watching cli cli.*",
+}
+
+_GROUND = {"words", "facts", "contracts"}
+MAY_IMPORT = {
+    "words": set[str](),
+    "facts": {"words", "facts"},
+    "contracts": _GROUND,
+    "dialects": _GROUND | {"dialects"},
+    "plug-ins": _GROUND | {"dialects"},
+    "machinery": _GROUND | {"dialects", "machinery"},
+    "verbs": _GROUND | {"machinery", "verbs"},
+    "shell": _GROUND | {"machinery", "verbs", "shell"},
+}
+
+FRAMEWORKS = {"torch", "jax", "flax", "optax", "onnx", "onnxruntime", "onnxscript", "transformers"}
+# Libraries that are not Python's own: who may import them inside a function ...
+INSIDE = {
+    "words": set[str](),
+    "facts": {"numpy"},
+    "contracts": set[str](),
+    "dialects": FRAMEWORKS | {"numpy"},
+    "plug-ins": FRAMEWORKS | {"numpy", "pynvml"},
+    "machinery": {"numpy", "psutil", "pynvml"},
+    "verbs": set[str](),
+    "shell": {"rich"},
+}
+# ... and who at the top of a module, where all that import it pay.
+AT_THE_TOP = {"cli": {"click"}, "cli.*": {"click"}, "bar": {"rich"}}
+# What prints without being of the shell: the worker answers its parent, and a file is generated.
+PRINTS = {"worker", "json_schema"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import as the source has it."""
+
+    module: str
+    name: str  # what is imported, as full as it is written
+    inside: bool  # in a function
+    line: int
+
+
+def _modules() -> dict[str, Path]:
+    """Return every module of the package by its name below `hwbench`."""
+    folders = {"": ROOT / "hwbench", "kernels.": ROOT / "kernels"}
+    found = {}
+    for prefix, folder in folders.items():
+        for path in sorted(folder.rglob("*.py")):
+            parts = path.relative_to(folder).with_suffix("").parts
+            name = prefix + ".".join(p for p in parts if p != "__init__")
+            if name and path.read_text(encoding="utf-8").count("\n") > 1:  # not a bare docstring
+                found[name.rstrip(".")] = path
+    return found
+
+
+MODULES = _modules()
+ENTRIES = {entry: layer for layer, text in LAYERS.items() for entry in text.split()}
+
+
+def _entry(module: str) -> str | None:
+    """Return the entry of the table that covers a module."""
+    folder = module.rpartition(".")[0]
+    return next((e for e in (module, f"{folder}.*") if e in ENTRIES), None)
+
+
+def _imports(module: str) -> list[Import]:
+    """Return the imports of a module, those by a module's name in a string included."""
+    return list(_walked(ast.parse(MODULES[module].read_text(encoding="utf-8")), module, False))
+
+
+def _walked(node: ast.AST, module: str, inside: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            yield from _walked(child, module, True)
+            continue
+        for name in _named(child):
+            yield Import(module, name, inside, getattr(child, "lineno", 0))
+        function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        yield from _walked(child, module, inside or function)
+
+
+def _named(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports are written in full here"
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        package, _, name = node.value.partition(".")
+        return [node.value] if package == "hwbench" and name in MODULES else []
+    return []
+
+
+def _own(name: str) -> str | None:
+    """Return the module of this package that an import reaches, None for another library's."""
+    if name.split(".")[0] != "hwbench":
+        return None
+    parts = name.split(".")[1:]
+    while parts and ".".join(parts) not in MODULES:
+        parts.pop()  # the name of a thing in the module
+    return ".".join(parts) or None
+
+
+def _library(name: str) -> str | None:
+    first = name.split(".")[0]
+    return None if first == "hwbench" or first in sys.stdlib_module_names else first
+
+
+def test_every_module_has_one_layer() -> None:
+    assert len(ENTRIES) == sum(len(text.split()) for text in LAYERS.values())
+    assert [m for m in MODULES if _entry(m) is None] == [], "enter new modules in LAYERS"
+    assert set(ENTRIES) == {_entry(m) for m in MODULES}, "take what is gone out of LAYERS"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_from_its_own_layer_or_below(module: str) -> None:
+    layer = ENTRIES[_entry(module) or ""]
+    reached = {i: _own(i.name) for i in _imports(module)}
+    wrong = [
+        f"{module}:{i.line} imports {other} ({ENTRIES[_entry(other) or '']})"
+        for i, other in reached.items()
+        if other and other != module and ENTRIES[_entry(other) or ""] not in MAY_IMPORT[layer]
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_library_is_imported_only_where_it_belongs(module: str) -> None:
+    entry = _entry(module) or ""
+    at_the_top = AT_THE_TOP.get(entry, set())
+    allowed = INSIDE[ENTRIES[entry]] | at_the_top
+    wrong = [
+        f"{module}:{i.line} imports {library}" + ("" if i.inside else " at the top")
+        for i in _imports(module)
+        for library in [_library(i.name)]
+        if library and library not in (allowed if i.inside else at_the_top)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if ENTRIES[_entry(m) or ""] != "shell"])
+def test_only_the_shell_prints(module: str) -> None:
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    prints = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.stdout.write")
+    ]
+    assert bool(prints) == (module in PRINTS)
+
+
+def test_the_table_would_see_a_wrong_import() -> None:
+    source = (
+        "import torch\n"
+        "from hwbench.runtimes.torch import RUNTIME\n"
+        "def f():\n"
+        "    import jax.numpy\n"
+        "    return later('hwbench.dialects.torch', 'probe')\n"
+    )
+    found = {(i.name, i.inside) for i in _walked(ast.parse(source), "gone", False)}
+    assert found == {
+        ("torch", False),
+        ("hwbench.runtimes.torch.RUNTIME", False),
+        ("jax.numpy", True),
+        ("hwbench.dialects.torch", True),
+    }
+    assert _own("hwbench.runtimes.torch.RUNTIME") == "runtimes.torch"
+    assert _own("hwbench.units") == "units"
+    assert (_library("jax.numpy"), _library("os.path")) == ("jax", None)
+
+
+def test_the_packages_in_setup_cfg_are_those_that_exist() -> None:
+    import configparser
+
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    listed = set(settings["options"]["packages"].split())
+    folders = {"hwbench.kernels"} | {
+        ".".join(p.parent.relative_to(ROOT).parts) for p in (ROOT / "hwbench").rglob("*.py")
+    }
+    assert listed == folders
