@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hwbench.cpu import ARM_ISA, X86_ISA
-from hwbench.device import Device, Environment, MeterFacts, RuntimeFacts
+from hwbench.device import Device, Environment
 from hwbench.nvml import Found
+from hwbench.probed import MeterFacts, RuntimeFacts
 
 # note: good to know, nothing is wrong; missing: cannot be measured here as it is; slow: figures
 # will be lower or less steady than this machine's best.

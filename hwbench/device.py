@@ -51,27 +51,3 @@ class Environment:
     cloud_instance: str | None = None
     git: str | None = None  # the commit of a checkout, `+` behind it if it was changed
     settings: dict[str, str] = field(default_factory=dict)  # thread counts and the like
-
-
-@dataclass(frozen=True, kw_only=True)
-class MeterFacts:
-    """A source of joules, and where it cannot be used, `why_not` with the `remedy`."""
-
-    name: str
-    domains: tuple[str, ...]  # gpu | cpu | dram | wall
-    measured: bool  # False: modelled
-    resolution_s: float | None = None
-    why_not: str | None = None
-    remedy: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class RuntimeFacts:
-    """A runtime as probed: where it is not usable, `why_not` with the line that installs it."""
-
-    name: str
-    version: str | None = None
-    devices: tuple[str, ...] = ()
-    details: dict[str, str] = field(default_factory=dict)
-    why_not: str | None = None
-    remedy: str | None = None

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from hwbench import advice, host, nvml, registry
 from hwbench.advice import Advice, Severity
-from hwbench.device import Device, Environment, MeterFacts, RuntimeFacts
+from hwbench.device import Device, Environment
 from hwbench.meter import Meter
+from hwbench.probed import MeterFacts, RuntimeFacts
 
 _SEVERITIES: tuple[Severity, ...] = ("slow", "missing", "note")
 

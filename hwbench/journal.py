@@ -14,10 +14,11 @@ from types import TracebackType
 from typing import Any
 
 from hwbench import codec
-from hwbench.device import Device, Environment, MeterFacts
+from hwbench.device import Device, Environment
 from hwbench.errors import BadRecord, StorageFull
 from hwbench.measurement import Protocol
 from hwbench.planning import PlannedCase
+from hwbench.probed import MeterFacts
 from hwbench.protocol import VisitResult
 from hwbench.store import check_schema, write_whole
 

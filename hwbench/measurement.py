@@ -15,8 +15,9 @@ from hwbench.bounds import (
     PositiveInt,
 )
 from hwbench.case import Kind, OptionValue
-from hwbench.device import Device, Environment, MeterFacts
+from hwbench.device import Device, Environment
 from hwbench.estimate_value import Estimate
+from hwbench.probed import MeterFacts
 
 # hwbench.record/1  2026-11: the first.
 SCHEMA = "hwbench.record/1"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hwbench.device import MeterFacts
+    from hwbench.probed import MeterFacts
 
 
 @dataclass(frozen=True, kw_only=True)

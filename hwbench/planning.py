@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from hwbench import registry
 from hwbench.case import KERNEL_PHASES, Case
-from hwbench.device import RuntimeFacts
 from hwbench.measurement import Protocol, Work
+from hwbench.probed import RuntimeFacts
 from hwbench.profile import ACCELERATOR, CPU, Profile, family
 from hwbench.selection import Selection, group, selected
 from hwbench.units import ITEM_BYTES

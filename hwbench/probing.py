@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from hwbench import codec, protocol, registry
 from hwbench.child import ChildFailed
-from hwbench.device import RuntimeFacts
+from hwbench.probed import RuntimeFacts
 
 PROBE_LIMIT_S = 120.0
 

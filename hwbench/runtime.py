@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hwbench.case import Case
-    from hwbench.device import RuntimeFacts
     from hwbench.kernel import Kernel
+    from hwbench.probed import RuntimeFacts
     from hwbench.workload import Config, Workload
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from hwbench import registry
 from hwbench.case import Case
-from hwbench.device import RuntimeFacts
 from hwbench.errors import BadInput, UnknownName
+from hwbench.probed import RuntimeFacts
 from hwbench.profile import ACCELERATOR, CPU, Entry, Profile, family
 from hwbench.units import ITEM_BYTES
 

@@ -12,10 +12,11 @@ import pytest
 from hwbench import codec, lock, planning, probing, protocol
 from hwbench.case import Case
 from hwbench.child import ChildFailed
-from hwbench.device import Cpu, Device, Environment, RuntimeFacts
+from hwbench.device import Cpu, Device, Environment
 from hwbench.journal import Header
 from hwbench.measurement import Checked, Measurement, Memory, Protocol, Record, Sample
 from hwbench.planning import PlannedCase
+from hwbench.probed import RuntimeFacts
 from hwbench.protocol import Reply, VisitRequest, VisitResult
 
 FACTS = {

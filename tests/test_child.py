@@ -10,7 +10,7 @@ import pytest
 
 from hwbench import codec
 from hwbench.child import Child, ChildFailed, environment
-from hwbench.device import RuntimeFacts
+from hwbench.probed import RuntimeFacts
 from hwbench.protocol import Probe
 from tests import fakes
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 # A runtime that is found beside the real ones and does what its name says.
 MISCHIEF = """
 import os, sys, time
-from hwbench.device import RuntimeFacts
+from hwbench.probed import RuntimeFacts
 from hwbench.runtime import Runtime
 
 def probe():

@@ -6,9 +6,10 @@ import pytest
 
 from hwbench import doctor, registry
 from hwbench.advice import Advice
-from hwbench.device import Cpu, Environment, MeterFacts, RuntimeFacts
+from hwbench.device import Cpu, Environment
 from hwbench.doctor import Findings
 from hwbench.meter import Meter
+from hwbench.probed import MeterFacts, RuntimeFacts
 from hwbench.registry import Shelf
 from tests import fake_nvml
 from tests.fake_nvml import Card

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 # Every module, once. `*` stands for the files of a folder, where a new file is a new plug-in.
 LAYERS = {
     "words": "bounds units errors",
-    "facts": "case device estimate_value measurement stats",
+    "facts": "case device estimate_value measurement probed stats",
     "contracts": "kernel meter runtime workload",
     "dialects": "weights dialects.*",
     "plug-ins": "kernels.* meters.* runtimes.* workloads.*",

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from hwbench import registry
-from hwbench.device import MeterFacts
 from hwbench.meters import battery, hwmon, nvml, rapl
+from hwbench.probed import MeterFacts
 from tests import fake_nvml
 from tests.fake_nvml import Card, missing
 

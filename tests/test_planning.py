@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from hwbench import planning, profile
-from hwbench.device import RuntimeFacts
 from hwbench.planning import Plan
+from hwbench.probed import RuntimeFacts
 from hwbench.selection import Selection
 from tests.fakes import FACTS, GEMM, INFERENCE
 

@@ -4,8 +4,8 @@ import pytest
 
 from hwbench import profile, registry
 from hwbench.case import Case
-from hwbench.device import RuntimeFacts
 from hwbench.errors import BadInput, UnknownName
+from hwbench.probed import RuntimeFacts
 from hwbench.selection import Selection, group, selected
 from tests.fakes import FACTS, GEMM
 

@@ -14,7 +14,7 @@ def command(as_json: bool) -> None:
     """
     from hwbench import doctor, host, registry, views
     from hwbench.child import Child
-    from hwbench.device import RuntimeFacts
+    from hwbench.probed import RuntimeFacts
     from hwbench.probing import probe
 
     def probed() -> tuple[RuntimeFacts, ...]:

@@ -4,10 +4,10 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from hwbench.device import RuntimeFacts
 from hwbench.dialects import caches
 from hwbench.dialects.libraries import absent, family, index, load
 from hwbench.errors import Unavailable
+from hwbench.probed import RuntimeFacts
 
 REMEDY = "pip install 'hwbench-dl[jax]'"
 GPU_REMEDY = "pip install 'jax[cuda13]'"

@@ -4,9 +4,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from hwbench.device import RuntimeFacts
 from hwbench.dialects import caches
 from hwbench.dialects.libraries import absent, load
+from hwbench.probed import RuntimeFacts
 
 REMEDY = "pip install 'hwbench-dl[torch]'"
 FAMILIES = ("cpu", "cuda", "mps", "xpu")

@@ -7,8 +7,8 @@ Source: Documentation/ABI/testing/sysfs-class-power of Linux.
 
 from pathlib import Path
 
-from hwbench.device import MeterFacts
 from hwbench.meter import Meter
+from hwbench.probed import MeterFacts
 
 
 def probe() -> MeterFacts:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from hwbench.device import MeterFacts
 from hwbench.meter import Meter
+from hwbench.probed import MeterFacts
 
 _S_PER_MS = 1e-3
 _CHIPS = {

@@ -8,8 +8,8 @@ nvmlDeviceGetPowerUsage; Yang et al. 2024, "Accurate and Convenient Energy Measu
 from contextlib import suppress
 from typing import Any
 
-from hwbench.device import MeterFacts
 from hwbench.meter import Meter
+from hwbench.probed import MeterFacts
 
 _RESOLUTION_S = 0.1
 

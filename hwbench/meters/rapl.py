@@ -8,8 +8,8 @@ Intel processors answer through the same driver. Only root may read them since C
 
 from pathlib import Path
 
-from hwbench.device import MeterFacts
 from hwbench.meter import Meter
+from hwbench.probed import MeterFacts
 
 _RESOLUTION_S = 1e-3
 _REMEDY = "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj (until the next boot)"

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from hwbench.case import Case
-from hwbench.device import RuntimeFacts
 from hwbench.dialects import caches, refusals
 from hwbench.dialects.libraries import absent, family, index, load
 from hwbench.dialects.rounding import storage, to_storage
 from hwbench.errors import Unavailable
 from hwbench.kernel import Kernel
+from hwbench.probed import RuntimeFacts
 from hwbench.runtime import Answer, Program, Runtime
 from hwbench.workload import Config, Workload
 

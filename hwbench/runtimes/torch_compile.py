@@ -9,7 +9,7 @@ from hwbench.runtime import Runtime, later
 
 if TYPE_CHECKING:
     from hwbench.case import Case
-    from hwbench.device import RuntimeFacts
+    from hwbench.probed import RuntimeFacts
 
 _DIALECT = "hwbench.dialects.torch"
 
