@@ -22,7 +22,9 @@ from hwbench.probing import Spawn
 from hwbench.protocol import VisitRequest, VisitResult
 from hwbench.timing import Pace
 
-LATENCY_SAMPLES = 400  # of a visit, for single inferences: enough for a p99
+LATENCY_SAMPLES = 100  # of a visit, for single inferences: three visits are enough for a p99
+SAMPLES = 20  # of a visit, for the rest: together they fill its time, and rounds tell the more
+SAMPLE_S = 0.010  # the least length of such a sample
 LATENCY_SAMPLE_S = 0.001  # an iteration at least this long is timed by itself
 
 
@@ -66,6 +68,7 @@ class Outcome:
     path: Path
     ended: Literal["complete", "out_of_time", "interrupted", "storage_full"]
     message: str | None = None
+    visits_made: int = 0  # by this call; none of a run that was finished before
 
     @property
     def failed(self) -> tuple[Measurement, ...]:
@@ -94,6 +97,7 @@ class Rounds:
         for visit in visits:
             self.visits.setdefault(visit.id, []).append(visit)
         self.took_before = took_before
+        self._made_before = len(visits)
         self.began = clock()
         self.crew = Crew(header.protocol, spawn, 1 + max((v.process for v in visits), default=-1))
         self.preparation = Preparation(self.crew, progress)
@@ -123,7 +127,13 @@ class Rounds:
             store.save(record, self.out)
         except StorageFull as e:
             ended, message = "storage_full", str(e)
-        return Outcome(record=record, path=self.out, ended=ended, message=message)
+        return Outcome(
+            record=record,
+            path=self.out,
+            ended=ended,
+            message=message,
+            visits_made=sum(map(len, self.visits.values())) - self._made_before,
+        )
 
     def _left(self) -> Iterator[tuple[Case, int]]:
         """Yield the (case, round) pairs that are still to be visited, in order."""
@@ -246,6 +256,8 @@ class Rounds:
             visit_s=self.protocol.visit_s,
             min_samples=self.protocol.min_samples,
             limit_s=self._limit_s(case) / 2,
+            sample_s=max(SAMPLE_S, self.protocol.visit_s / SAMPLES),
+            max_samples=max(SAMPLES, self.protocol.min_samples),
         )
         if case.phase == "inference":
             return replace(pace, sample_s=LATENCY_SAMPLE_S, max_samples=LATENCY_SAMPLES)

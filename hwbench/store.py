@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,19 @@ def check_schema(value: Any, schema: str, path: Path) -> None:
 
 def save(record: Record, path: Path) -> None:
     """Write the record beside `path` and move it there; raise StorageFull if it does not fit."""
-    text = json.dumps(codec.encode(record), allow_nan=False, indent=1)
-    write_whole(path, text + "\n")
+    write_whole(path, text_of(record))
+
+
+def text_of(record: Record) -> str:
+    """Return the record as JSON with a line for each field and each measurement."""
+    fields = {k: _compact(v) for k, v in codec.encode(replace(record, measurements=())).items()}
+    rows = ",\n".join(_compact(codec.encode(m)) for m in record.measurements)
+    fields["measurements"] = f"[\n{rows}\n]" if rows else "[]"
+    return "{\n" + ",\n".join(f'"{k}": {text}' for k, text in fields.items()) + "\n}\n"
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
 def write_whole(path: Path, text: str) -> None:

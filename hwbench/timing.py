@@ -26,7 +26,7 @@ class Pace:
     visit_s: float  # sampling time aimed at
     min_samples: int  # taken even if that takes longer than visit_s
     sample_s: float = 0.010  # least length of a sample: far above the clock's resolution
-    max_samples: int = 100  # more would lengthen the record, not narrow the interval
+    max_samples: int = 100  # more would lengthen the record and tell nothing new
     limit_s: float = 1e9  # of sampling: past it the visit ends with what it has
 
 

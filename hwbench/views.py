@@ -141,10 +141,12 @@ def ending(outcome: Outcome) -> str:
 
 
 def status(outcome: Outcome) -> int:
-    """Return the exit status of a run."""
+    """Return the exit status of a run; one that was finished before has nothing to answer for."""
     if outcome.ended == "interrupted":
         return 130
-    return 1 if outcome.ended == "storage_full" or outcome.failed else 0
+    if outcome.ended == "storage_full":
+        return 1
+    return 1 if outcome.failed and outcome.visits_made else 0
 
 
 def findings(value: Findings) -> str:

@@ -54,6 +54,8 @@ class Visitor:
         checked_on_its_own = request.check and request.case.kind == "workload"
         if ready is None:
             ready = self._ready(request)
+            if request.check:
+                reset_peak()  # the reference of the check is not the case's memory
         try:
             done: tuple[list[float], tuple[Sample, ...]] = ([], ())
             if not request.trial:

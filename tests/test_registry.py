@@ -147,7 +147,7 @@ def test_every_shipped_plug_in_can_be_used() -> None:
     ):
         assert shelf.broken == {}
         assert shelf.items
-    assert set(registry.runtimes().items) == {"torch", "torch-compile", "jax", "onnxruntime"}
+    assert {"torch", "torch-compile", "jax", "onnxruntime"} <= set(registry.runtimes().items)
     assert {"mlp", "mlp_small", "resnet18", "resnet18_small", "gpt2_small"} <= set(
         registry.networks().items
     )

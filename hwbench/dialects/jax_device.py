@@ -1,7 +1,9 @@
 """Devices as jax sees them, its memory and its threads."""
 
+import importlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from hwbench.dialects import caches
@@ -66,7 +68,11 @@ def place(jax: Any, name: str) -> Any:
 
 
 def configure(threads: int) -> None:
-    """Check that jax has `threads` threads: it reads their number only as it starts."""
+    """Import jax and check that it has `threads` threads: it reads them only as it starts."""
+    library()
+    for part in ("flax.linen", "optax"):  # what networks need of it, so that set-up is theirs alone
+        with suppress(ImportError):
+            importlib.import_module(part)
     told = os.environ.get("NPROC")
     has = int(told) if told and told.isdigit() else caches.cpus()
     if has != threads:

@@ -66,7 +66,9 @@ def supports(case: Case) -> str | None:
 
 
 def configure(threads: int) -> None:
-    """Keep the threads of one operation, for the sessions to come."""
+    """Import the library and keep the threads of one operation, for the sessions to come."""
+    library()
+    load("onnx", REMEDY)
     _threads[0] = threads
 
 

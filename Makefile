@@ -1,0 +1,33 @@
+# Everything runs in .venv, which is made once and again only when the files that decide it change.
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP := .venv/installed
+
+.PHONY: run test bench lint clean
+
+run: $(SETUP)  ## measure this machine: a few minutes
+	$(BIN)/hwbench run --profile quick
+
+test: lint  ## lint, types, tests
+	$(BIN)/pytest
+
+lint: $(SETUP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(SETUP)  ## hold hwbench itself against its targets: about ten minutes
+	$(BIN)/python -m bench --quick
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+
+# torch first: what comes after it then stays on that build.
+$(SETUP): setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "hwbench needs Python 3.11 or later, \
+	$(PYTHON) is %d.%d: make PYTHON=python3.11" % v[:2] or 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -c constraints.txt torch
+	$(BIN)/pip install -c constraints.txt -e '.[all,test]'
+	$(BIN)/python -m compileall -q hwbench kernels
+	@touch $@

@@ -1,0 +1,62 @@
+"""A figure that hwbench is held against, and what every program here shares around it."""
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hwbench.stats import median_interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """What was measured and what is wanted; `met` is None for what is only reported."""
+
+    name: str
+    measured: str
+    target: str = "-"
+    met: bool | None = None
+
+
+def of_ratios(
+    name: str, ratios: Sequence[float], target: str, least: float | None, most: float | None
+) -> Figure:
+    """Return the figure of paired ratios: the median, its interval, the smallest and largest.
+
+    Whether a target is met goes by the median; an interval wider than the target's says that the
+    machine was too restless to tell.
+    """
+    found = median_interval(ratios)
+    middle = found.point
+    wanted = least is not None or most is not None
+    inside = (least is None or middle >= least) and (most is None or middle <= most)
+    return Figure(
+        name=name,
+        measured=(
+            f"{middle:.3f} +-{(found.high - found.low) / 2:.3f}"
+            f" ({min(ratios):.3f}..{max(ratios):.3f}, {len(ratios)} pairs)"
+        ),
+        target=target,
+        met=inside if wanted else None,
+    )
+
+
+def parser(about: str | None) -> argparse.ArgumentParser:
+    """Return the options that every program takes."""
+    options = argparse.ArgumentParser(description=about)
+    options.add_argument("--json", action="store_true", help="print the figures as JSON")
+    options.add_argument("--tiny", action="store_true", help="smallest sizes: does it work?")
+    return options
+
+
+def show(figures: Sequence[Figure], as_json: bool) -> None:
+    """Print the figures, as JSON for `python -m bench` or as a table for people."""
+    if as_json:
+        print(json.dumps([dataclasses.asdict(f) for f in figures]))
+        return
+    from hwbench.render import table
+
+    met = {True: "yes", False: "NO", None: "-"}
+    rows = [(f.name, f.measured, f.target, met[f.met]) for f in figures]
+    print(table(("figure", "measured", "target", "met"), rows))

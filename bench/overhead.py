@@ -1,0 +1,123 @@
+"""hwbench's time per iteration against a bare loop over the same callable, in one process.
+
+A visit's mean (all samples' seconds over all their iterations) stands against one pair of clock
+readings round as many iterations. Mean against mean: a median on one side alone would call the
+machine's own noise hwbench's. Pairs go A B B A, so that a drift favours neither side, and they are
+many and short: 12 of half a second spread over 0.83..1.16 on a shared machine, too wide for 2 %.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import programs
+from bench.figure import Figure, of_ratios, parser, show
+from bench.partner import Partner, serve
+from hwbench import host, timing
+from hwbench.runtime import Program
+
+PAIRS = {"gemm": 60, "network": 20}
+PACES = {
+    "gemm": timing.Pace(visit_s=0.15, min_samples=5),
+    "network": timing.Pace(visit_s=0.8, min_samples=5),
+}
+
+
+def by_hwbench(program: Program, pace: timing.Pace) -> tuple[float, int]:
+    """Return (seconds per iteration, iterations) of one visit."""
+    done = timing.visit(program, pace, time.perf_counter)
+    iterations = sum(loops for loops, _, _ in done.samples)
+    return sum(wall_s for _, wall_s, _ in done.samples) / iterations, iterations
+
+
+def bare(program: Program, iterations: int) -> float:
+    """Return seconds per iteration of a loop as anyone would write it."""
+    step, wait = program.step, program.wait
+    start = time.perf_counter()
+    for _ in range(iterations):
+        result = step()
+    wait(result)
+    return (time.perf_counter() - start) / iterations
+
+
+def ratios(program: Program, pace: timing.Pace, pairs: int) -> list[float]:
+    """Return hwbench / bare of each pair; a first visit warms up and counts the iterations."""
+    _, iterations = by_hwbench(program, pace)
+    found = []
+    for n in range(pairs):
+        if n % 2:
+            theirs = bare(program, iterations)
+            ours, _ = by_hwbench(program, pace)
+        else:
+            ours, _ = by_hwbench(program, pace)
+            theirs = bare(program, iterations)
+        found.append(ours / theirs)
+    return found
+
+
+def figures(options: argparse.Namespace) -> list[Figure]:
+    """Measure each runtime in a child of its own."""
+    found = []
+    tiny = ("--tiny",) if options.tiny else ()
+    threads = host.environment().cpu.cores
+    with tempfile.TemporaryDirectory() as folder:
+        model = str(Path(folder) / "model.onnx")
+        with Partner("overhead", threads, "torch", model, *tiny) as maker:
+            maker.ask("export")
+        for runtime in programs.RUNTIMES:
+            arguments = (runtime, model, "--device", options.device, *tiny)
+            with Partner("overhead", threads, *arguments) as partner:
+                for what, name in _names(options.tiny).items():
+                    found.append(_figure(runtime, name, partner.ask(what)))
+    return found
+
+
+def _figure(runtime: str, name: str, measured: Sequence[float]) -> Figure:
+    title = f"overhead: {name}, {runtime}, hwbench / bare"
+    return of_ratios(title, measured, "0.98..1.02", 0.98, 1.02)
+
+
+def _names(tiny: bool) -> dict[str, str]:
+    """Return what is measured: the kernel's shape and the network."""
+    network = "resnet18_small" if tiny else "resnet18"
+    return {"gemm": f"gemm {'small' if tiny else 'large'}", "network": f"{network} inference"}
+
+
+def _child(options: argparse.Namespace) -> None:
+    threads = host.environment().cpu.cores
+    names = _names(options.tiny)
+
+    def answer(question: str) -> object:
+        network = names["network"].split()[0]
+        if question == "export":
+            return programs.export(network, Path(options.model))
+        if question == "gemm":
+            label = names["gemm"].split()[1]
+            program = programs.kernel(options.runtime, "gemm", label, threads, options.device)
+        else:
+            program = programs.inference(
+                options.runtime, network, threads, options.model, options.device
+            )
+        return ratios(program, PACES[question], 2 if options.tiny else PAIRS[question])
+
+    serve(answer)
+
+
+def main() -> None:
+    """Measure, or be the child that does."""
+    options = parser(__doc__)
+    options.add_argument("--device", default="cpu")
+    options.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    options.add_argument("runtime", nargs="?", help=argparse.SUPPRESS)
+    options.add_argument("model", nargs="?", help=argparse.SUPPRESS)
+    chosen = options.parse_args()
+    if chosen.child:
+        _child(chosen)
+    else:
+        show(figures(chosen), chosen.json)
+
+
+if __name__ == "__main__":
+    main()
