@@ -22,7 +22,7 @@ from hwbench.probing import Spawn
 from hwbench.protocol import VisitRequest, VisitResult
 from hwbench.timing import Pace
 
-LATENCY_SAMPLES = 100  # of a visit, for single inferences: three visits are enough for a p99
+LATENCY_SAMPLES = 60  # of a visit, for single inferences: five visits are enough for a p99
 SAMPLES = 20  # of a visit, for the rest: together they fill its time, and rounds tell the more
 SAMPLE_S = 0.010  # the least length of such a sample
 LATENCY_SAMPLE_S = 0.001  # an iteration at least this long is timed by itself
