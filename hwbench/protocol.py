@@ -83,7 +83,6 @@ class VisitResult:
     checked: Checked | None = None
     memory: Memory | None = None
     took_s: Seconds = 0.0
-    notes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -179,7 +179,7 @@ def latencies(
 ) -> tuple[Mapping[str, float | None], str | None]:
     """Return the percentiles of single inferences that n supports, and why others are null."""
     if case.phase != "inference":
-        return {}, "latency is stated for inference only"
+        return dict.fromkeys(stats.PERCENTILES), "latency is stated for inference only"
     single = [s.wall_s for s in samples if s.loops == 1]
     if not single:
         nothing = dict.fromkeys(stats.PERCENTILES)
