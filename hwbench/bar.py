@@ -8,6 +8,7 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Column
 
 from hwbench import render
 
@@ -18,13 +19,19 @@ class Bar:
     def __init__(self) -> None:
         """Lay out the columns."""
         self._progress = Progress(
-            MofNCompleteColumn(),
-            BarColumn(bar_width=20),
-            TextColumn("{task.fields[left]}"),
-            TextColumn("{task.description}", markup=False),
+            MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=7)),
+            BarColumn(bar_width=12, table_column=Column(min_width=12)),
+            TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True, min_width=11)),
+            # The case gives way, not the count and the time: its id may be longer than the line.
+            TextColumn(
+                "{task.description}",
+                markup=False,
+                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+            ),
             console=Console(stderr=True),
             auto_refresh=False,
             transient=True,
+            expand=True,
         )
         self._task = self._progress.add_task("preparing", total=None, left="")
 

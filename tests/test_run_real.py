@@ -67,7 +67,7 @@ def _published() -> Any:
 
 
 def test_a_small_run_end_to_end(environment: dict[str, str], tmp_path: Path) -> None:
-    process = _smoke(environment, *TRAINING, "--max-seconds", "30")
+    process = _smoke(environment, *TRAINING, "--max-seconds", "120")
     out, err = process.communicate()
     assert process.returncode == 0, err
     jsonschema.validate(json.loads((tmp_path / "r.json").read_text()), _published())
