@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from hwbench import fitting, measurement, planning, store, summary
 from hwbench.case import Case
@@ -19,6 +19,7 @@ from hwbench.journal import Header, Journal
 from hwbench.measurement import Measurement, Record
 from hwbench.preparation import Preparation
 from hwbench.probing import Spawn
+from hwbench.progress import Progress
 from hwbench.protocol import VisitRequest, VisitResult
 from hwbench.timing import Pace
 
@@ -26,38 +27,6 @@ LATENCY_SAMPLES = 60  # of a visit, for single inferences: five visits are enoug
 SAMPLES = 20  # of a visit, for the rest: together they fill its time, and rounds tell the more
 SAMPLE_S = 0.010  # the least length of such a sample
 LATENCY_SAMPLE_S = 0.001  # an iteration at least this long is timed by itself
-
-
-class Progress(Protocol):
-    """Whom a run tells how far it is. The verb prints nothing itself."""
-
-    def begin(self, visits: int, left_s: float) -> None:
-        """Hear how many visits there are and how long they may take."""
-
-    def visiting(self, what: str, number: int, visits: int, left_s: float) -> None:
-        """Hear which visit begins and how much time is left."""
-
-    def note(self, text: str) -> None:
-        """Hear of something that the user should know at once."""
-
-    def tick(self) -> None:
-        """Hear that a second has gone by."""
-
-
-class Silent:
-    """Progress that nobody watches."""
-
-    def begin(self, visits: int, left_s: float) -> None:
-        """Say nothing."""
-
-    def visiting(self, what: str, number: int, visits: int, left_s: float) -> None:
-        """Say nothing."""
-
-    def note(self, text: str) -> None:
-        """Say nothing."""
-
-    def tick(self) -> None:
-        """Say nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

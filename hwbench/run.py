@@ -21,7 +21,8 @@ from hwbench import (
 from hwbench.child import Child
 from hwbench.planning import Plan
 from hwbench.probing import Spawn, probe
-from hwbench.rounds import Outcome, Progress, Rounds, Silent
+from hwbench.progress import Progress, Silent
+from hwbench.rounds import Outcome, Rounds
 from hwbench.selection import Selection, check_names
 
 RESULTS = Path("results")

@@ -4,8 +4,8 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
+from hwbench.progress import Progress
 from hwbench.render import seconds
-from hwbench.rounds import Progress
 
 
 @contextlib.contextmanager
