@@ -19,7 +19,8 @@ LAYERS = {
     "plug-ins": "kernels.* meters.* runtimes.* workloads.*",
     "machinery": "advice artifacts cgroup check child codec cpu crew fitting host interference"
     " journal json_schema lock nvml oom planning preparation probing profile progress protocol"
-    " quantity registry resuming rounds selection store summary sysfs timing virtual visiting worker",
+    " quantity registry resuming rounds selection store summary sysfs timing virtual visiting"
+    " worker",
     "verbs": "doctor listing run",
     "shell": "__main__ bar render views watching cli cli.*",
 }
