@@ -14,7 +14,7 @@ from bench.figure import Figure, parser, show
 from hwbench import interference
 
 LOOK_S = 1.0
-PROGRAMS = ("startup", "load_record", "overhead", "gemm_by_hand", "stream_triad", "profiles")
+PROGRAMS = ("startup", "load_record", "overhead", "kernels_by_hand", "stream_triad", "profiles")
 
 
 def figures(program: str, *arguments: str) -> list[Figure]:

@@ -11,7 +11,7 @@ RUNTIMES = ("torch", "jax", "onnxruntime")
 
 
 def kernel(runtime: str, name: str, label: str, threads: int, device: str = "cpu") -> Program:
-    """Return the forward pass of a kernel at one of its shapes, in float32."""
+    """Return the forward pass of a kernel at one of its shapes, in the first of its dtypes."""
     plugin, executor = registry.kernels()[name], registry.runtimes()[runtime]
     case = Case(
         kind="kernel",
@@ -21,7 +21,7 @@ def kernel(runtime: str, name: str, label: str, threads: int, device: str = "cpu
         scenario="hot",
         runtime=runtime,
         device=device,
-        dtype="float32",
+        dtype=plugin.dtypes[0],
         shape=plugin.shapes[label],
     )
     executor.configure(threads)

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import gemm_by_hand, programs
+from bench import kernels_by_hand, programs
 from bench.figure import Figure, of_ratios, parser, show
 from bench.partner import Partner, serve
 from hwbench import host, registry
@@ -83,7 +83,7 @@ def _speed(name: str, walls_s: Sequence[float], n: int) -> Figure:
 
 def _child(label: str) -> None:
     program = programs.kernel("torch", "triad", label, host.environment().cpu.cores)
-    serve(lambda question: gemm_by_hand.by_hwbench(program))
+    serve(lambda question: kernels_by_hand.by_hwbench(program))
 
 
 def main() -> None:

@@ -13,14 +13,22 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from hwbench import protocol, registry
 from hwbench.case import Case
 from hwbench.errors import Unavailable
+from hwbench.workload import Workload
 
 # The files whose text decides what an artifact holds, besides the workload's own.
-_SOURCES = ("weights.py", "workload.py", "dialects/torch.py", "dialects/onnx.py")
+_SOURCES = (
+    "weights.py",
+    "workload.py",
+    "dialects/torch*.py",
+    "dialects/onnx.py",
+    "architectures/*.py",
+)
 _LIBRARIES = ("torch", "numpy", "onnx", "onnxscript")
 
 KEEP_BYTES = 4 * 1024**3  # of the whole cache; the longest unused goes first
@@ -47,14 +55,22 @@ def key(kind: str, workload: str, **facts: str | int) -> str:
     """Return the content hash of an artifact: sources, configuration, versions and `facts`."""
     network = registry.networks()[workload]
     digest = hashlib.sha256()
-    for name in (*_SOURCES, f"workloads/{network.workload.name}.py"):
-        path = registry.PACKAGE / name
-        digest.update(path.read_bytes() if path.exists() else b"")
+    for path in _sources(network.workload):
+        digest.update(path.read_bytes())
     versions = {name: _version(name) for name in _LIBRARIES}
     seeds = [protocol.CHECK_SEED, protocol.CHECK_STEPS]
-    described = [kind, workload, dict(network.variant.config), versions, facts, seeds]
+    trained = [asdict(network.workload.optimizer), list(map(asdict, network.workload.objectives))]
+    described = [kind, workload, dict(network.variant.config), trained, versions, facts, seeds]
     digest.update(json.dumps(described, sort_keys=True).encode())
     return f"{workload}-{kind}-{digest.hexdigest()[:20]}"
+
+
+def _sources(workload: Workload) -> list[Path]:
+    """Return the files that decide what the network answers: its own, its family's, the dialect."""
+    callables = (workload.build_torch, workload.inputs, workload.targets)
+    own = {sys.modules[f.__module__].__file__ or "" for f in callables}
+    shared = {path for pattern in _SOURCES for path in registry.PACKAGE.glob(pattern)}
+    return sorted(shared | {Path(file) for file in own})
 
 
 def _version(name: str) -> str:

@@ -1,6 +1,6 @@
 """Holding what a program computed against its reference, before anything is timed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hwbench.case import Shape
@@ -15,12 +15,37 @@ STEP = 1e-8  # of the inputs' size; see gradient_error
 def kernel_error(kernel: Kernel, shape: Shape, phase: str, answer: Answer) -> float:
     """Return the relative error of a kernel's `answer`; raise WrongAnswer when it has no size.
 
-    Forward: max |y - ref| / max |ref|. Backward: gradient_error.
+    Forward: max |y - ref| / max |ref|, the largest of all outputs. Backward: gradient_error.
     """
     if phase == "backward":
         return gradient_error(kernel, shape, answer)
-    (output,) = answer.outputs
-    return largest_error(output, kernel.reference(shape, *answer.inputs))
+    reference = kernel.reference(shape, *answer.inputs)
+    wanted = reference if isinstance(reference, tuple) else (reference,)
+    if len(answer.outputs) != len(wanted):
+        n, m = len(answer.outputs), len(wanted)
+        raise WrongAnswer(f"the program gives {n} results, its reference {m}")
+    return max(largest_error(y, ref) for y, ref in zip(answer.outputs, wanted, strict=True))
+
+
+def sound_reference(kernel: Kernel) -> None:
+    """Raise WrongAnswer if the reference, asked twice alike, differs or has changed its inputs.
+
+    It is asked at the shape `small`: a reference that draws numbers, keeps something from one call
+    to the next or writes into its inputs does so there as anywhere.
+    """
+    import numpy as np
+
+    shape = kernel.shapes["small"]
+    first = kernel.inputs(shape, np.random.default_rng(0))
+    kept = tuple(np.copy(x) for x in first)
+    answers = [kernel.reference(shape, *first), kernel.reference(shape, *first)]
+    if not all(np.array_equal(x, y) for x, y in zip(first, kept, strict=True)):
+        raise WrongAnswer(f"the reference of {kernel.name} changes its inputs")
+    one, other = (a if isinstance(a, tuple) else (a,) for a in answers)
+    if len(one) != len(other) or not all(map(np.array_equal, one, other)):
+        raise WrongAnswer(
+            f"the reference of {kernel.name} disagrees with itself: asked twice alike"
+        )
 
 
 def output_error(outputs: Sequence[Any], reference: Any) -> float:
@@ -69,12 +94,15 @@ def gradient_error(kernel: Kernel, shape: Shape, answer: Answer) -> float:
 
     if answer.cotangent is None:
         raise WrongAnswer("the gradients came without the output gradient they belong to")
-    if len(answer.outputs) != len(answer.inputs):
-        n, m = len(answer.inputs), len(answer.outputs)
+    moving = [
+        i for i, x in enumerate(answer.inputs) if np.issubdtype(np.asarray(x).dtype, np.floating)
+    ]
+    if len(answer.outputs) != len(moving):
+        n, m = len(moving), len(answer.outputs)
         raise WrongAnswer(f"{n} inputs have {m} gradients, one for each was expected")
-    for i, (g, x) in enumerate(zip(answer.outputs, answer.inputs, strict=True)):
-        _same_form(g, x, f"the gradient of input {i}")
-    lengths = _lengths(answer.outputs)
+    for i, g in zip(moving, answer.outputs, strict=True):
+        _same_form(g, answer.inputs[i], f"the gradient of input {i}")
+    lengths = dict(zip(moving, _lengths(answer.outputs), strict=True))
     rng = np.random.default_rng(0)
     errors = [_difference(kernel, shape, answer, lengths, rng) for _ in range(DIRECTIONS)]
     return float(np.sqrt(np.mean(np.square(errors))))
@@ -90,21 +118,19 @@ def _lengths(gradients: Sequence[Any]) -> list[float]:
 
 
 def _difference(
-    kernel: Kernel, shape: Shape, answer: Answer, lengths: Sequence[float], rng: Any
+    kernel: Kernel, shape: Shape, answer: Answer, lengths: Mapping[int, float], rng: Any
 ) -> float:
-    """Return (central difference - gradients) along one random direction."""
+    """Return (central difference - gradients) along one random direction of the float inputs."""
     import numpy as np
 
-    directions = [
-        rng.standard_normal(np.shape(x)) / length
-        for x, length in zip(answer.inputs, lengths, strict=True)
-    ]
-    h = STEP * min(lengths)
-    above = [x + h * v for x, v in zip(answer.inputs, directions, strict=True)]
-    below = [x - h * v for x, v in zip(answer.inputs, directions, strict=True)]
+    h = STEP * min(lengths.values())
+    above, below = list(answer.inputs), list(answer.inputs)
+    for i, length in lengths.items():
+        step = h * rng.standard_normal(np.shape(answer.inputs[i])) / length
+        above[i], below[i] = answer.inputs[i] + step, answer.inputs[i] - step
     rise = kernel.reference(shape, *above) - kernel.reference(shape, *below)
     _same_form(answer.cotangent, rise, "the output gradient")
-    moved = [a - b for a, b in zip(above, below, strict=True)]  # as float64 has rounded it
+    moved = [above[i] - below[i] for i in lengths]  # as float64 has rounded it
     told = sum(float(np.vdot(g, m)) for g, m in zip(answer.outputs, moved, strict=True))
     return (float(np.vdot(answer.cotangent, rise)) - told) / (2 * h)
 

@@ -12,7 +12,6 @@ from hwbench.measurement import Protocol, Work
 from hwbench.probed import RuntimeFacts
 from hwbench.profile import ACCELERATOR, CPU, Profile, family
 from hwbench.selection import Selection, group, selected
-from hwbench.units import ITEM_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,11 +99,11 @@ def _skip(case: Case, facts: RuntimeFacts) -> str | None:
 def work(case: Case) -> Work:
     """Return what one iteration does, by the formulas of its plug-in."""
     if case.phase in KERNEL_PHASES:
-        flops, elements = registry.kernels()[case.name].work(case.shape, case.phase)
+        flops, least_bytes = registry.kernels()[case.name].work(case.shape, case.phase, case.dtype)
         return Work(
             items_per_iteration=None,
             flops_per_iteration=flops,
-            bytes_per_iteration=elements * ITEM_BYTES[case.dtype],
+            bytes_per_iteration=least_bytes,
             parameters=None,
             counted_by="the kernel's formula",
         )

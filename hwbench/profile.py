@@ -1,7 +1,7 @@
 """Profiles: which cases a run holds and how it visits them, read from `catalog/profiles.toml`."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -21,7 +21,7 @@ class Entry:
     phases: tuple[str, ...]
     dtypes: Mapping[str, tuple[str, ...]]
     shapes: Mapping[str, tuple[str, ...]]  # kernel: labels of its shapes
-    batch_sizes: Mapping[str, tuple[int, ...]]  # workload; empty: the variant's own
+    batch_sizes: Mapping[str, tuple[int, ...]]  # workload; no table: the variant's own
     scenarios: tuple[str, ...]  # kernel: hot | cold
     runtimes: tuple[str, ...]  # empty: every runtime taken by default
 
@@ -63,6 +63,8 @@ def family(device: str) -> str:
 def _profile(name: str, data: Mapping[str, Any]) -> Profile:
     entries = [_entry("kernel", e) for e in data.get("kernel", [])]
     entries += [_entry("workload", e) for e in data.get("workload", [])]
+    if data.get("everything"):
+        entries += _unnamed({e.name for e in entries})
     return Profile(
         name=name,
         summary=data["summary"],
@@ -83,10 +85,23 @@ def _entry(kind: str, data: Mapping[str, Any]) -> Entry:
         phases=tuple(data["phases"]),
         dtypes=_by_family(data.get("dtypes", ["float32"])),
         shapes=_by_family(data.get("shapes", [])),
-        batch_sizes=_by_family(data.get("batch_sizes", [])),
+        batch_sizes=_by_family(data["batch_sizes"]) if "batch_sizes" in data else {},
         scenarios=tuple(data.get("scenarios", ["hot"])),
         runtimes=tuple(data.get("runtimes", [])),
     )
+
+
+def _unnamed(named: Collection[str]) -> Iterator[Entry]:
+    """Yield an entry for every kernel and workload that the profile does not name."""
+    for kernel in registry.kernels().items.values():
+        if kernel.name not in named:
+            phases = ["forward", *(["backward"] if kernel.backward_flops else [])]
+            shapes, dtypes = list(kernel.shapes), [kernel.dtypes[0]]
+            fields = {"name": kernel.name, "phases": phases, "shapes": shapes, "dtypes": dtypes}
+            yield _entry("kernel", fields)
+    for workload in registry.workloads().items.values():
+        if workload.name not in named:
+            yield _entry("workload", {"name": workload.name, "phases": ["inference", "training"]})
 
 
 def _by_family(value: Any) -> Mapping[str, tuple[Any, ...]]:

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a program computes, as float64 NumPy arrays, to be held against the reference.
+    """What a program computes, as NumPy arrays (float64, int64), to be held against the reference.
 
-    A kernel: `inputs` as rounded to the dtype, `outputs` (one array forward; backward one gradient
-    per input, for the output gradient `cotangent`). A workload: `outputs` holds the logits for
-    inference, or for training one array with the loss of each of the first steps.
+    A kernel: `inputs` as rounded to the dtype, `outputs` (forward as many as the reference has;
+    backward one gradient per float input, for the output gradient `cotangent`). A workload:
+    `outputs` holds the logits for inference, or for training one array with the loss of each of
+    the first steps.
     """
 
     inputs: tuple[Any, ...]

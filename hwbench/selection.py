@@ -139,12 +139,9 @@ def _workload_cases(
     entry: Entry, selection: Selection, runtime: str, device: str, phase: str, dtype: str
 ) -> Iterator[Case]:
     network = registry.networks()[entry.name]
-    sizes = (
-        selection.batch_sizes
-        or entry.batch_sizes.get(family(device))
-        or (network.variant.batch_size,)
-    )
-    for batch_size in sizes:
+    own = {family(device): (network.variant.batch_size,)}
+    sizes = (entry.batch_sizes or own).get(family(device), ())
+    for batch_size in selection.batch_sizes if sizes and selection.batch_sizes else sizes:
         inference = "single_stream" if batch_size == 1 else "offline"
         yield Case(
             kind="workload",

@@ -29,6 +29,7 @@ from hwbench.protocol import VisitResult
 PREDICTIVE_ROUNDS = 5  # visits below which a later stretch is not predicted
 NOISY_FRAC = 0.10  # half-width of the interval, relative to the median
 DRIFTING_FRAC = 0.15  # between the medians of the first and the last round
+ROOFS = ("gemm", "gemm_int8")  # matrix products: what no other case of their dtype outruns
 IMPLAUSIBLE = 1.10  # times the best that any case of the run reached at a matrix product
 
 NOT_VISITED = "not visited: the run ended before its turn"
@@ -236,7 +237,7 @@ def judged(measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:
     """Mark as implausible what is faster than any matrix product of its device and dtype."""
     roofs: dict[tuple[str, str], float] = {}
     for m in measurements:
-        if m.name == "gemm" and m.flops_per_s is not None:
+        if m.name in ROOFS and m.flops_per_s is not None:
             key = (m.device, m.dtype)
             roofs[key] = max(roofs.get(key, 0.0), m.flops_per_s.high)
     out = []
@@ -244,7 +245,7 @@ def judged(measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:
         roof = roofs.get((m.device, m.dtype))
         if (
             roof
-            and m.name != "gemm"
+            and m.name not in ROOFS
             and m.flops_per_s is not None
             and m.flops_per_s.low > IMPLAUSIBLE * roof
         ):

@@ -158,6 +158,7 @@ class Visitor:
             answers = ready.program.answer(1)
         if case.kind == "kernel":
             kernel = registry.kernels()[case.name]
+            check.sound_reference(kernel)
             error = check.kernel_error(kernel, case.shape, case.phase, answers)
             return _held("NumPy float64", error, TOLERANCE[case.dtype])
         if request.reference is None:

@@ -27,6 +27,20 @@ class Optimizer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Objective:
+    """One loss and what it trains; a training step takes its objectives in turn.
+
+    `method` names a method of the torch and of the Flax module, (*inputs, targets) -> a scalar.
+    `trains` names the submodule whose parameters it updates, by an optimiser of their own; all
+    other parameters are constants to it. The first objective's method touches every parameter of
+    the network: Flax makes its variables by that one.
+    """
+
+    method: str
+    trains: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Variant:
     """One size of the network: `config` builds it, `shape` is what a case id shows of it."""
 
@@ -42,10 +56,14 @@ class Workload:
     `inputs(config, batch_size, rng)` gives the arguments of the model: float32 or int64 arrays,
     images as NCHW in both dialects (the Flax model transposes inside). `targets` gives the int64
     class labels; the loss is the mean cross-entropy of logits against them over all leading axes.
+    A network with another loss states `objectives`; its targets are what their methods take.
     Every torch parameter and buffer has one Flax leaf whose module path is the same dotted name
     (`nn.Conv(..., name="layer1.0.conv1")`), so that `hwbench.weights` can carry one over to the
     other. `build_flax(config, dtype)` computes in `dtype` and keeps float32 parameters; its call
-    signature is `model(*inputs, train: bool)`.
+    signature is `model(*inputs, train: bool)`, and its objectives' methods take no `train`.
+
+    `definition` is what `hwbench.definition` prints for this version: a test over the registry
+    holds the file to it, so that a changed network is a new version.
     """
 
     name: str
@@ -62,10 +80,28 @@ class Workload:
     flops: Callable[[Config], int]  # forward, per item: matrix products and convolutions, 2 x MAC
     dtypes: tuple[str, ...] = field(default=("float32", "tf32", "bfloat16", "float16"))
     embeddings: tuple[str, ...] = ()  # names of embedding tables: not matrices by fan-in
+    objectives: tuple[Objective, ...] = ()  # none: cross-entropy, which trains everything
+    training_flops: Callable[[Config], int] | None = None  # per item; None: 3 x forward
+    definition: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what no network can be."""
+        if "" not in self.variants:
+            raise ValueError(f"workload {self.name} has no variant '': it has {[*self.variants]}")
+        if self.objectives and self.training_flops is None:
+            raise ValueError(f"workload {self.name} has objectives and no training_flops")
+        for suffix, variant in self.variants.items():
+            for what, count in (("parameters", self.parameters), ("FLOPs", self.flops)):
+                if count(variant.config) <= 0:
+                    found = count(variant.config)
+                    raise ValueError(f"workload {self.name} {suffix} states {found} {what}")
 
     def work(self, config: Config, phase: str, batch_size: int) -> int:
-        """Return the FLOPs of one iteration: training is 3 x forward (methodology, FLOPs)."""
-        return self.flops(config) * batch_size * (3 if phase == "training" else 1)
+        """Return the FLOPs of one iteration (methodology, FLOPs)."""
+        if phase != "training":
+            return self.flops(config) * batch_size
+        per_item = self.training_flops(config) if self.training_flops else 3 * self.flops(config)
+        return per_item * batch_size
 
     def batch(self, config: Config, batch_size: int, rng: Any) -> tuple[tuple[Any, ...], Any]:
         """Draw (inputs, targets): one order of draws, so that one seed gives one batch anywhere."""

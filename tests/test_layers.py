@@ -16,11 +16,12 @@ LAYERS = {
     "facts": "case device estimate_value measurement probed stats",
     "contracts": "kernel meter runtime workload",
     "dialects": "weights dialects.*",
+    "architectures": "architectures.*",
     "plug-ins": "kernels.* meters.* runtimes.* workloads.*",
-    "machinery": "advice artifacts cgroup check child codec cpu crew fitting host interference"
-    " journal json_schema lock nvml oom planning preparation probing profile progress protocol"
-    " quantity registry resuming rounds selection store summary sysfs timing virtual visiting"
-    " worker",
+    "machinery": "advice artifacts cgroup check child codec cpu crew definition fitting host"
+    " interference journal json_schema lock nvml oom planning preparation probing profile progress"
+    " protocol quantity registry resuming rounds selection store summary sysfs timing virtual"
+    " visiting worker",
     "verbs": "doctor listing run",
     "shell": "__main__ bar render views watching cli cli.*",
 }
@@ -31,7 +32,8 @@ MAY_IMPORT = {
     "facts": {"words", "facts"},
     "contracts": _GROUND,
     "dialects": _GROUND | {"dialects"},
-    "plug-ins": _GROUND | {"dialects"},
+    "architectures": _GROUND,
+    "plug-ins": _GROUND | {"dialects", "architectures"},
     "machinery": _GROUND | {"dialects", "machinery"},
     "verbs": _GROUND | {"machinery", "verbs"},
     "shell": _GROUND | {"machinery", "verbs", "shell"},
@@ -44,6 +46,7 @@ INSIDE = {
     "facts": {"numpy"},
     "contracts": set[str](),
     "dialects": FRAMEWORKS | {"numpy"},
+    "architectures": FRAMEWORKS | {"numpy"},
     "plug-ins": FRAMEWORKS | {"numpy", "pynvml"},
     "machinery": {"numpy", "psutil", "pynvml"},
     "verbs": set[str](),
@@ -52,7 +55,7 @@ INSIDE = {
 # ... and who at the top of a module, where all that import it pay.
 AT_THE_TOP = {"cli": {"click"}, "cli.*": {"click"}, "bar": {"rich"}}
 # What prints without being of the shell: the worker answers its parent, and a file is generated.
-PRINTS = {"worker", "json_schema"}
+PRINTS = {"worker", "json_schema", "definition"}
 
 
 @dataclass(frozen=True)

@@ -30,12 +30,13 @@ def test_options_stand_sorted_at_the_end_of_an_id() -> None:
     assert replace(GEMM, version=2).id == GEMM.id
 
 
-def test_smoke_is_small_and_touches_everything() -> None:
+def test_smoke_is_small_and_touches_every_runtime() -> None:
     cases = _selected(Selection())
     assert len(cases) <= 25
     for runtime in THREE:
         mine = [c for c in cases if c.runtime == runtime]
-        assert {c.name for c in mine if c.kind == "kernel"} == set(registry.kernels().items)
+        kernels = {c.name for c in mine if c.kind == "kernel"}
+        assert kernels == {"gemm", "conv2d", "attention", "triad"}  # what bounds the others
         assert len({c.name for c in mine if c.kind == "workload"}) >= 2
     names = {(c.name, c.phase, c.runtime) for c in cases}
     assert ("gemm", "forward", "torch") in names
@@ -56,6 +57,23 @@ def test_every_profile_selects_cases_on_a_processor_and_on_a_card(name: str) -> 
     for case in on_both:
         if case.kind == "kernel":
             assert case.shape in registry.kernels()[case.name].shapes.values()
+
+
+def test_full_holds_everything_and_standard_every_kernel() -> None:
+    named = {n: {e.name for e in profile.named(n).entries} for n in ("standard", "full")}
+    assert named["full"] == {*registry.kernels().items, *registry.workloads().items}
+    assert set(registry.kernels().items) < named["standard"]
+    assert set(registry.workloads().items) < named["standard"]
+
+
+def test_a_size_that_is_for_accelerators_alone_is_not_run_on_a_processor() -> None:
+    facts = {"torch": GPU}
+    devices = {
+        c.device
+        for c in selected(profile.named("standard"), Selection(runtimes=("torch",)), facts)
+        if c.name == "vit_base"
+    }
+    assert devices == {"cuda:0"}
 
 
 def test_fresh_processes_are_used_from_quick_up() -> None:

@@ -1,17 +1,31 @@
-"""The networks: the two dialects against each other, the literature and transformers."""
+"""Every network of the registry: its two dialects against each other, the literature and others."""
 
 # jax.jit is untyped, as all of the frameworks:
 # mypy: disallow-untyped-decorators=False
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from hwbench import registry, weights
+from hwbench import definition, registry, weights
 from hwbench.registry import Network
+from tests import independent
+from tests.networks import (
+    FLOAT32_TOLERANCE,
+    drawn,
+    flax_logits,
+    flax_model,
+    flax_shapes,
+    network,
+    relative_error,
+    torch_logits,
+    torch_model,
+    uneven,
+)
 
+WORKLOADS = sorted(registry.workloads().items)
 NETWORKS = sorted(registry.networks().items)
 SMALL = [
     name
@@ -19,7 +33,15 @@ SMALL = [
     if net.variant is net.workload.variants.get("small")
 ]
 FULL = [name for name in NETWORKS if name not in SMALL]
-FLOAT32_TOLERANCE = 1e-4
+
+# Where torch's own counter is known to be wrong, and what counts instead.
+MISCOUNTED = {
+    "lstm": "it does not see into nn.LSTM: tests/test_lstm.py counts an unrolled one",
+}
+MISCOUNTED_TRAINING = MISCOUNTED | {
+    "mobilenet_v3_large": "it takes the gradient of a depthwise convolution for a dense one",
+    "dcgan": "two networks take turns: tests/test_dcgan.py counts a step",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -33,78 +55,11 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def network(name: str) -> Network:
-    return registry.networks()[name]
-
-
-def drawn(net: Network, batch_size: int | None = None) -> tuple[tuple[Any, ...], Any]:
-    """Draw (inputs, targets) from seed 0."""
-    import numpy as np
-
-    size = batch_size or net.variant.batch_size
-    return net.workload.batch(net.variant.config, size, np.random.default_rng(0))
-
-
-def torch_model(net: Network) -> Any:
-    """Build the torch module with the made weights."""
-    model = net.workload.build_torch(net.variant.config)
-    model.load_state_dict(weights.torch_state(model, net.workload.embeddings))
-    return model
-
-
-def flax_model(net: Network, dtype: str = "float32") -> tuple[Any, dict[str, Any]]:
-    """Build the Flax module and its made variables."""
-    model = net.workload.build_flax(net.variant.config, dtype)
-    return model, weights.flax_variables(flax_shapes(net, model), net.workload.embeddings)
-
-
-def flax_shapes(net: Network, model: Any) -> Any:
-    import jax
-
-    inputs, _ = drawn(net, batch_size=1)
-    return jax.eval_shape(lambda: model.init(jax.random.key(0), *inputs, train=False))
-
-
-def torch_logits(model: Any, inputs: tuple[Any, ...]) -> Any:
-    import torch
-
-    with torch.no_grad():
-        return model.eval()(*map(torch.from_numpy, inputs)).numpy()
-
-
-def flax_logits(model: Any, variables: dict[str, Any], inputs: tuple[Any, ...]) -> Any:
-    import jax
-    import numpy as np
-
-    return np.asarray(jax.jit(lambda v, x: model.apply(v, *x, train=False))(variables, inputs))
-
-
-def relative_error(found: Any, expected: Any) -> float:
-    """Return the largest difference, relative to the largest expected magnitude."""
-    import numpy as np
-
-    assert found.shape == expected.shape
-    return float(np.abs(found - expected).max() / np.abs(expected).max())
-
-
-def uneven(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Change `weights.make` so that no vector is constant: a swapped or lost one then shows."""
-
-    def uneven_make(name: str, shape: Any, embeddings: Any = ()) -> Any:
-        import numpy as np
-
-        made = make(name, shape, embeddings)
-        if len(shape) > 1:
-            return made
-        matrix = make(name, (1, *shape), ())  # sqrt(2 / n) normal
-        noise = matrix[0] * np.float32((shape[0] / 2) ** 0.5)
-        return made + np.float32(0.2) * np.tanh(noise)
-
-    return uneven_make
-
-
 def test_every_workload_is_there_at_both_sizes() -> None:
-    assert {"mlp", "resnet18", "gpt2_small"} <= set(registry.workloads().items)
+    published = (
+        "mlp lstm resnet18 resnet50 mobilenet_v3_large vit_tiny vit_base bert_base gpt2_small"
+    )
+    assert {*published.split(), "dcgan"} <= set(registry.workloads().items)
     assert all({"", "small"} <= set(w.variants) for w in registry.workloads().items.values())
     assert not registry.workloads().broken
 
@@ -123,6 +78,11 @@ def test_parameters_are_as_many_in_torch_in_flax_and_by_formula(name: str) -> No
     shapes = flax_shapes(net, net.workload.build_flax(net.variant.config, "float32"))
     in_flax = sum(leaf.size for leaf in jax.tree.leaves(shapes["params"]))
     assert in_torch == in_flax == net.workload.parameters(net.variant.config)
+
+
+def counted_rightly(net: Network, exceptions: dict[str, str]) -> None:
+    if net.workload.name in exceptions:
+        pytest.skip(f"torch's counter: {exceptions[net.workload.name]}")
 
 
 def flops_counted(net: Network, batch_size: int, device: str, *, training: bool) -> int:
@@ -145,6 +105,7 @@ def flops_counted(net: Network, batch_size: int, device: str, *, training: bool)
 @pytest.mark.parametrize("name", SMALL)
 def test_flops_by_formula_are_those_that_torch_dispatches(name: str) -> None:
     net = network(name)
+    counted_rightly(net, MISCOUNTED)
     expected = net.workload.work(net.variant.config, "inference", 3)
     assert flops_counted(net, 3, "cpu", training=False) == expected
 
@@ -152,6 +113,7 @@ def test_flops_by_formula_are_those_that_torch_dispatches(name: str) -> None:
 @pytest.mark.parametrize("name", FULL)
 def test_flops_of_the_full_network_are_exact_on_the_meta_device(name: str) -> None:
     net = network(name)
+    counted_rightly(net, MISCOUNTED)
     expected = net.workload.flops(net.variant.config)
     assert flops_counted(net, 1, "meta", training=False) == expected
 
@@ -159,36 +121,33 @@ def test_flops_of_the_full_network_are_exact_on_the_meta_device(name: str) -> No
 @pytest.mark.parametrize("name", NETWORKS)
 def test_training_flops_are_three_times_forward_less_the_gradient_of_the_inputs(name: str) -> None:
     net = network(name)
+    counted_rightly(net, MISCOUNTED_TRAINING)
     counted = flops_counted(net, 2, "meta", training=True)
     assert 0.85 < counted / net.workload.work(net.variant.config, "training", 2) <= 1.0
 
 
-# resnet18: torchvision 0.20 documentation, ResNet18_Weights.IMAGENET1K_V1: num_params 11689512,
-#   GFLOPS 1.81 (which there are multiply-accumulates); fvcore's count is 1.814 GMAC.
-# gpt2_small: huggingface.co/openai-community/gpt2: 124,439,808 (the paper says 117M: a slip).
-# mlp: Srivastava et al. 2014 give no count; 3 x 2048 on MNIST by hand:
-#   785 x 2048 + 2 x 2049 x 2048 + 2049 x 10.
-@pytest.mark.parametrize(
-    ("name", "parameters"),
-    [("resnet18", 11_689_512), ("gpt2_small", 124_439_808), ("mlp", 10_020_874)],
-)
-def test_parameters_are_the_published_ones(name: str, parameters: int) -> None:
-    net = network(name)
-    assert net.workload.parameters(net.variant.config) == parameters
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_counts_are_the_published_ones(name: str) -> None:
+    workload, published = registry.workloads()[name], independent.of(name).published
+    config = workload.variants[""].config
+    assert published.source
+    assert workload.parameters(config) == pytest.approx(published.parameters, rel=5e-3)
+    if published.flops is not None:
+        assert workload.flops(config) == pytest.approx(published.flops, rel=5e-3)
 
 
-def test_resnet18_flops_are_the_published_ones() -> None:
-    net = network("resnet18")
-    assert net.workload.flops(net.variant.config) == pytest.approx(2 * 1.814e9, rel=5e-3)
+# --- the definition -----------------------------------------------------------------------------
 
 
-def test_gpt2_flops_are_those_of_the_megatron_formula() -> None:
-    # Narayanan et al. 2021 (arXiv:2104.04473, appendix): 96 B s l h^2 (1 + s/6h + V/16lh) with
-    # recomputation, which is 4 forward passes of the layers and 3 of the head.
-    batch, s, layers, h, vocab = 1, 128, 12, 768, 50257
-    forward = 24 * batch * s * layers * h**2 * (1 + s / (6 * h)) + 2 * batch * s * h * vocab
-    net = network("gpt2_small")
-    assert net.workload.flops(net.variant.config) == pytest.approx(forward, rel=1e-12)
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_a_definition_is_what_its_version_says(name: str) -> None:
+    """A network that changes is another one: it gets a new version, and records can tell."""
+    workload = registry.workloads()[name]
+    found = definition.of(workload)
+    assert found == workload.definition, (
+        f"{name}@{workload.version} is not what it was when it was frozen: give it the next"
+        f" version and definition={found!r}"
+    )
 
 
 # --- answers ------------------------------------------------------------------------------------
@@ -301,8 +260,9 @@ def jax_losses(net: Network, steps: int) -> list[float]:
     return losses
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", [n for n in SMALL if not network(n).workload.objectives])
 def test_five_training_steps_agree_and_learn(name: str) -> None:
+    """Those with objectives of their own have a test of their own, such as tests/test_dcgan.py."""
     expected = torch_losses(network(name), 5)
     assert jax_losses(network(name), 5) == pytest.approx(expected, rel=1e-3)
     assert expected[-1] < expected[0]
@@ -321,8 +281,8 @@ def test_running_statistics_move_as_far_in_both_dialects() -> None:
     moved = changed["batch_stats"]["bn1"]
     mean, var = in_torch.bn1.running_mean.numpy(), in_torch.bn1.running_var.numpy()
     np.testing.assert_allclose(moved["mean"], mean, rtol=0, atol=1e-4 * np.abs(mean).max())
-    # 8 images of 16 x 16: torch divides by n - 1, Flax by n.
-    np.testing.assert_allclose(moved["var"], var, rtol=1 / 2047)
+    # 16 images of 32 x 32: torch divides by n - 1, Flax by n.
+    np.testing.assert_allclose(moved["var"], var, rtol=1 / 16383)
 
 
 # --- weights ------------------------------------------------------------------------------------
@@ -335,8 +295,9 @@ def torch_layout(path: tuple[str, ...], value: Any) -> tuple[str, Any]:
     *modules, leaf = path[1:]
     if leaf == "kernel":
         value = np.moveaxis(value, (-1, -2), (0, 1))
-    names = {"bias": "bias", "mean": "running_mean", "var": "running_var"}
-    return ".".join([*modules, names.get(leaf, "weight")]), value
+    matrices = dict.fromkeys(("kernel", "scale", "embedding"), "weight")
+    names = {**matrices, "mean": "running_mean", "var": "running_var"}
+    return ".".join([*modules, names.get(leaf, leaf)]), value
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -360,6 +321,9 @@ def test_made_weights_keep_the_signal_alive(name: str) -> None:
 
     net = network(name)
     logits = torch_logits(torch_model(net), drawn(net)[0])
+    if net.workload.objectives:  # no classes: what it answers still depends on the input
+        assert logits.std(axis=0).mean() > 1e-2
+        return
     classes = logits.shape[-1]
     rows = logits.reshape(-1, classes)
     first_loss = torch_losses(net, 1)[0]
@@ -387,80 +351,15 @@ def test_made_weights_have_the_variance_of_he() -> None:
 # --- an independent implementation --------------------------------------------------------------
 
 
-def transformers_gpt2(config: Mapping[str, int]) -> Any:
-    transformers = pytest.importorskip("transformers")
-    sizes = transformers.GPT2Config(
-        vocab_size=config["vocab"],
-        n_positions=config["context"],
-        n_embd=config["width"],
-        n_layer=config["layers"],
-        n_head=config["heads"],
-        n_inner=config["mlp_width"],
-    )
-    return transformers.GPT2LMHeadModel(sizes)
-
-
-def transformers_resnet(config: Mapping[str, int]) -> Any:
-    transformers = pytest.importorskip("transformers")
-    widths = [config["width"] * 2**stage for stage in range(4)]
-    sizes = transformers.ResNetConfig(
-        num_channels=config["channels"],
-        embedding_size=config["width"],
-        hidden_sizes=widths,
-        depths=[config["blocks"]] * 4,
-        layer_type="basic",
-        num_labels=config["classes"],
-    )
-    return transformers.ResNetForImageClassification(sizes)
-
-
-def gpt2_state(ours: Mapping[str, Any]) -> dict[str, Any]:
-    """Rename our state for transformers, whose Conv1D keeps (in, out)."""
-    conv1d = re.compile(r"\.(c_attn|c_proj|c_fc)\.weight$")
-    state = {f"transformer.{k}": t.T if conv1d.search(k) else t for k, t in ours.items()}
-    return state | {"lm_head.weight": ours["wte.weight"]}
-
-
-RESNET_NAMES = [
-    (r"^conv1\.", "resnet.embedder.embedder.convolution."),
-    (r"^bn1\.", "resnet.embedder.embedder.normalization."),
-    (r"^fc\.", "classifier.1."),
-    (r"^layer(\d)\.(\d)\.", lambda m: f"resnet.encoder.stages.{int(m[1]) - 1}.layers.{m[2]}."),
-    (r"\.conv(\d)\.", lambda m: f".layer.{int(m[1]) - 1}.convolution."),
-    (r"\.bn(\d)\.", lambda m: f".layer.{int(m[1]) - 1}.normalization."),
-    (r"\.downsample\.0\.", ".shortcut.convolution."),
-    (r"\.downsample\.1\.", ".shortcut.normalization."),
-]
-
-
-def resnet_state(ours: Mapping[str, Any]) -> dict[str, Any]:
-    """Rename our state, which has torchvision's names, for transformers."""
-    state = {}
-    for name, tensor in ours.items():
-        for pattern, replacement in RESNET_NAMES:
-            name = re.sub(pattern, replacement, name)  # type: ignore[call-overload]
-        state[name] = tensor
-    return state
-
-
-@pytest.mark.parametrize(
-    ("name", "theirs_from", "state_from"),
-    [
-        ("gpt2_small_small", transformers_gpt2, gpt2_state),
-        ("resnet18_small", transformers_resnet, resnet_state),
-    ],
-)
-def test_logits_are_those_of_transformers(
-    name: str, theirs_from: Any, state_from: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", SMALL)
+def test_logits_are_those_of_an_independent_implementation(
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch
-
     monkeypatch.setattr(weights, "make", uneven(weights.make))
     net = network(name)
-    ours = torch_model(net)
-    theirs = theirs_from(net.variant.config)
-    theirs.load_state_dict(state_from(ours.state_dict()))  # strict: no parameter is left over
     inputs, _ = drawn(net)
-    with torch.no_grad():
-        expected = theirs.eval()(torch.from_numpy(inputs[0])).logits.numpy()
+    ours = torch_model(net)
+    expected = independent.of(net.workload.name).logits(
+        net.variant.config, ours.state_dict(), inputs
+    )
     assert relative_error(torch_logits(ours, inputs), expected) < FLOAT32_TOLERANCE

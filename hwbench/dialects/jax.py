@@ -12,12 +12,12 @@ from typing import Any
 from hwbench import weights
 from hwbench.case import Case
 from hwbench.dialects import jax_device as on
-from hwbench.dialects import refusals
-from hwbench.dialects.rounding import storage, to_storage
+from hwbench.dialects import jax_training, refusals
+from hwbench.dialects.rounding import storage, to_storage, widened
 from hwbench.errors import Unavailable
 from hwbench.kernel import Kernel
 from hwbench.runtime import Answer, Program
-from hwbench.workload import Config, Optimizer, Workload
+from hwbench.workload import Config, Workload
 
 Parts = tuple[Callable[[], Any], Callable[[Any], None], Callable[[int], Answer]]
 
@@ -36,11 +36,19 @@ def prepare_kernel(kernel: Kernel, case: Case, rng: Any) -> Program:
     function = kernel.build_jax(case.shape, storage(case.dtype))
 
     def draw(rng: Any) -> tuple[Any, ...]:
-        return _placed(jax, kernel.inputs(case.shape, rng), case.dtype, device)
+        drawn = kernel.inputs(case.shape, rng)
+        if kernel.host_inputs:
+            return _fitted(jax, drawn, case.dtype)
+        return _placed(jax, drawn, case.dtype, device)
 
-    make = _backward if case.phase == "backward" else _forward
     with _precision(jax, case):
-        parts = make(jax, function, draw, rng)
+        if case.phase == "backward":
+            parts = _backward(jax, function, draw, rng)
+        elif kernel.host_inputs:  # a transfer is jax's own act: there is nothing to compile
+            parts = _forward(partial(function, device), draw(rng), draw)
+        else:
+            inputs = draw(rng)
+            parts = _forward(_compiled(jax.jit(function), *inputs), inputs, draw)
     return _program(jax, case, device, *parts)
 
 
@@ -59,13 +67,15 @@ def prepare_workload(
 
     inputs, targets = draw(rng)
     model = workload.build_flax(config, storage(case.dtype))
-    variables = _variables(jax, workload, model, inputs, half, device)
+    shapes = variable_shapes(workload, model, inputs, targets)
+    variables = _variables(jax, shapes, workload.embeddings, half, device)
     with _precision(jax, case):
         if case.phase == "inference":
             parts = _inference(jax, model, variables, inputs, draw)
         else:
-            state = _start(jax, workload.optimizer, variables, device)
-            parts = _training(jax, model, workload.optimizer, state, inputs, targets, draw)
+            state = jax_training.start(jax, workload, variables, device)
+            step = jax_training.train_step(jax, workload, model)
+            parts = _training(jax, step, state, inputs, targets, draw)
     return _program(jax, case, device, *parts)
 
 
@@ -118,16 +128,17 @@ def _compiled(function: Any, *arguments: Any) -> Any:
         raise
 
 
-def _forward(jax: Any, function: Any, draw: Callable[..., Any], rng: Any) -> Parts:
+def _forward(run: Any, drawn: Sequence[Any], draw: Callable[..., Any]) -> Parts:
     """Return the parts of a forward call. Inputs are arguments: a constant would be folded."""
-    inputs = list(draw(rng))
-    run = _compiled(jax.jit(function), *inputs)
+    inputs = list(drawn)
 
     def renew(rng: Any) -> None:
         inputs[:] = draw(rng)
 
     def answer(steps: int) -> Answer:
-        return Answer(inputs=_arrays(inputs), outputs=_arrays((run(*inputs),)))
+        outputs = run(*inputs)
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        return Answer(inputs=_arrays(inputs), outputs=_arrays(outputs))
 
     return lambda: run(*inputs), renew, answer
 
@@ -137,7 +148,15 @@ def _backward(jax: Any, function: Any, draw: Callable[..., Any], rng: Any) -> Pa
     kept: dict[str, Any] = {"inputs": draw(rng)}
 
     def differentiate(*inputs: Any) -> Any:
-        return jax.vjp(function, *inputs)
+        sought = [
+            i for i, x in enumerate(inputs) if jax.numpy.issubdtype(x.dtype, jax.numpy.floating)
+        ]
+
+        def of_sought(*values: Any) -> Any:
+            given = dict(zip(sought, values, strict=True))
+            return function(*(given.get(i, x) for i, x in enumerate(inputs)))
+
+        return jax.vjp(of_sought, *(inputs[i] for i in sought))
 
     # Compiled too, so that every pull-back has one tree of activations and is compiled once.
     forward = _compiled(jax.jit(differentiate), *kept["inputs"])
@@ -179,8 +198,7 @@ def _inference(
 
 def _training(
     jax: Any,
-    model: Any,
-    spec: Optimizer,
+    train_step: Callable[..., Any],
     start: Any,
     drawn: Sequence[Any],
     labels: Any,
@@ -188,7 +206,7 @@ def _training(
 ) -> Parts:
     """Return the parts of a training step; the state is donated from one step to the next."""
     kept: dict[str, Any] = {"state": start, "inputs": tuple(drawn), "targets": labels}
-    train = jax.jit(_train_step(jax, model, spec), donate_argnums=0)
+    train = jax.jit(train_step, donate_argnums=0)
     run = _compiled(train, start, kept["inputs"], labels)
 
     def step() -> Any:
@@ -207,61 +225,22 @@ def _training(
     return step, renew, answer
 
 
-def _train_step(jax: Any, model: Any, spec: Optimizer) -> Callable[..., Any]:
-    """Return the pure step (state, inputs, targets) -> (state, loss before the step)."""
-    import optax
+def variable_shapes(workload: Workload, model: Any, inputs: Sequence[Any], targets: Any) -> Any:
+    """Return the tree of shapes of the Flax `model`'s variables; nothing is computed.
 
-    optimizer = _optimizer(spec)
-
-    def loss_of(params: Any, rest: Any, inputs: Any, targets: Any) -> Any:
-        variables = {"params": params, **rest}
-        logits, rest = model.apply(variables, *inputs, train=True, mutable=["batch_stats"])
-        cross_entropy = optax.softmax_cross_entropy_with_integer_labels
-        return cross_entropy(logits.astype("float32"), targets).mean(), rest
-
-    def step(state: Any, inputs: Any, targets: Any) -> Any:
-        params, rest, momenta = state
-        gradient = jax.value_and_grad(loss_of, has_aux=True)
-        (loss, rest), slopes = gradient(params, rest, inputs, targets)
-        updates, momenta = optimizer.update(slopes, momenta, params)
-        return (optax.apply_updates(params, updates), rest, momenta), loss
-
-    return step
-
-
-def _optimizer(spec: Optimizer) -> Any:
-    """Return the optimiser of the definition, in the form that torch gives it.
-
-    torch.optim.SGD adds the decay to the gradient before the momentum; AdamW decouples it.
+    Objectives may use what inference does not, so the first one's method then makes them.
     """
-    import optax
-
-    if spec.name == "sgd":
-        sgd = optax.sgd(spec.learning_rate, momentum=spec.momentum or None)
-        return optax.chain(optax.add_decayed_weights(spec.weight_decay), sgd)
-    return optax.adamw(
-        spec.learning_rate,
-        b1=spec.beta1,
-        b2=spec.beta2,
-        eps=spec.epsilon,
-        weight_decay=spec.weight_decay,
-    )
+    jax = on.library()
+    key = jax.random.key(0)
+    if not workload.objectives:
+        return jax.eval_shape(partial(model.init, train=False), key, *inputs)
+    init = partial(model.init, method=workload.objectives[0].method)
+    return jax.eval_shape(init, key, *inputs, targets)
 
 
-def _start(jax: Any, spec: Optimizer, variables: Any, device: Any) -> Any:
-    """Return the state before the first step: parameters, batch statistics, momenta."""
-    rest = {k: v for k, v in variables.items() if k != "params"}
-    momenta = _optimizer(spec).init(variables["params"])
-    return jax.device_put((variables["params"], rest, momenta), device)
-
-
-def _variables(
-    jax: Any, workload: Workload, model: Any, inputs: Sequence[Any], dtype: str, device: Any
-) -> Any:
-    """Return the network's variables from hwbench.weights, parameters rounded to `dtype`."""
-    init = partial(model.init, train=False)
-    shapes = jax.eval_shape(init, jax.random.key(0), *inputs)
-    variables = weights.flax_variables(shapes, workload.embeddings)
+def _variables(jax: Any, shapes: Any, embeddings: Sequence[str], dtype: str, device: Any) -> Any:
+    """Return the variables of `shapes` from hwbench.weights, parameters rounded to `dtype`."""
+    variables = weights.flax_variables(shapes, embeddings)
     params = jax.tree.map(lambda leaf: leaf.astype(_dtype(jax, dtype)), variables["params"])
     return jax.device_put({**variables, "params": params}, device, may_alias=False)
 
@@ -272,13 +251,17 @@ def _dtype(jax: Any, name: str) -> Any:
 
 
 def _placed(jax: Any, values: Sequence[Any], dtype: str, device: Any) -> tuple[Any, ...]:
-    """Return NumPy arrays on `device`, floats rounded to `dtype`, integers in jax's 32 bits."""
+    """Return NumPy arrays on `device`, as `_fitted` makes them."""
+    return tuple(jax.device_put(v, device, may_alias=False) for v in _fitted(jax, values, dtype))
+
+
+def _fitted(jax: Any, values: Sequence[Any], dtype: str) -> tuple[Any, ...]:
+    """Return NumPy arrays, floats rounded to `dtype`, integers in jax's 32 bits."""
     import numpy as np
 
     made = [to_storage(v, dtype) for v in values]
     kinds = {"f": _dtype(jax, dtype), "i": np.dtype(np.int32)}
-    fitted = [v if v.dtype == np.int8 else v.astype(kinds[v.dtype.kind]) for v in made]
-    return tuple(jax.device_put(v, device, may_alias=False) for v in fitted)
+    return tuple(v if v.dtype == np.int8 else v.astype(kinds[v.dtype.kind]) for v in made)
 
 
 def _normal_like(jax: Any, array: Any, rng: Any) -> Any:
@@ -288,7 +271,7 @@ def _normal_like(jax: Any, array: Any, rng: Any) -> Any:
 
 
 def _arrays(values: Sequence[Any]) -> tuple[Any, ...]:
-    """Return jax arrays as float64 NumPy arrays of their own."""
+    """Return jax arrays as NumPy arrays of their own, in float64 or int64."""
     import numpy as np
 
-    return tuple(np.asarray(v).astype(np.float64) for v in values)
+    return tuple(widened(np.asarray(v)) for v in values)

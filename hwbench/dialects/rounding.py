@@ -10,6 +10,13 @@ def storage(dtype: str) -> str:
     return "float32" if dtype == "tf32" else dtype
 
 
+def widened(array: Any) -> Any:
+    """Return a copy of a NumPy array in float64, or in int64 if it holds integers."""
+    import numpy as np
+
+    return array.astype(np.int64 if np.issubdtype(array.dtype, np.integer) else np.float64)
+
+
 def to_storage(array: Any, dtype: str) -> Any:
     """Return `array` in the NumPy format nearest to `dtype`; integers stay as they are.
 

@@ -1,10 +1,11 @@
 """Cases as torch programs: eager as they are, or compiled through `transform`.
 
-`transform(callable, phase)` is applied once to the kernel's function or to the model.
+`transform(callable, phase)` is applied once to the kernel's function or to the model; of a model
+in training that has objectives, to each of their methods.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from hwbench import weights
@@ -13,13 +14,12 @@ from hwbench.dialects import refusals
 from hwbench.dialects import torch_device as on
 from hwbench.dialects.rounding import storage
 from hwbench.dialects.torch_tensors import arrays, normal_like, refill, tensors, torch_dtype
+from hwbench.dialects.torch_training import Transform, autocast_of, losses, train_step
 from hwbench.errors import Unavailable
 from hwbench.kernel import Kernel
 from hwbench.runtime import Answer, Program
-from hwbench.workload import Config, Optimizer, Workload
+from hwbench.workload import Config, Workload
 
-Transform = Callable[[Any, str], Any]
-Autocast = Callable[[], AbstractContextManager[Any]]
 Parts = tuple[Callable[[], Any], Callable[[Any], None], Callable[[int], Answer]]
 
 
@@ -47,9 +47,14 @@ def prepare_kernel(
     torch = on.library()
     device = on.place(torch, case.device)
     function = transform(kernel.build_torch(case.shape, storage(case.dtype)), case.phase)
+    if kernel.host_inputs:
+        function = partial(function, device)
 
     def draw(rng: Any) -> tuple[Any, ...]:
-        return tensors(torch, kernel.inputs(case.shape, rng), case.dtype, device)
+        drawn = kernel.inputs(case.shape, rng)
+        if kernel.host_inputs:
+            return on.in_host_memory(tensors(torch, drawn, case.dtype, torch.device("cpu")), device)
+        return tensors(torch, drawn, case.dtype, device)
 
     on.set_precision(torch, case.dtype)
     make = _backward if case.phase == "backward" else _forward
@@ -80,10 +85,15 @@ def prepare_workload(
     if case.phase == "inference":
         run = transform(model.eval(), case.phase)
         return _program(torch, case, device, *_inference(torch, run, draw, rng))
-    run = transform(model.train(), case.phase)
-    optimizer = _optimizer(torch, workload.optimizer, model.parameters())
-    autocast = _autocast(torch, device, case.dtype)
-    return _program(torch, case, device, *_training(torch, run, optimizer, autocast, draw, rng))
+    make = partial(
+        train_step,
+        torch,
+        workload,
+        model.train(),
+        transform,
+        autocast=autocast_of(torch, device, case.dtype),
+    )
+    return _program(torch, case, device, *_training(torch, make, draw, rng))
 
 
 def _program(
@@ -119,19 +129,23 @@ def _forward(torch: Any, function: Any, draw: Callable[..., Any], rng: Any) -> P
         refill(torch, inputs, draw(rng))
 
     def answer(steps: int) -> Answer:
-        return Answer(inputs=arrays(torch, inputs), outputs=arrays(torch, (step(),)))
+        kept = arrays(torch, inputs)  # before the step, which may change them in place
+        outputs = step()
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        return Answer(inputs=kept, outputs=arrays(torch, outputs))
 
     return step, renew, answer
 
 
 def _backward(torch: Any, function: Any, draw: Callable[..., Any], rng: Any) -> Parts:
     """Return the parts of a backward pass: the gradients of <cotangent, f(inputs)> alone."""
-    inputs = tuple(t.requires_grad_() for t in draw(rng))
+    inputs = draw(rng)
+    sought = tuple(t.requires_grad_() for t in inputs if t.is_floating_point())
     output = [function(*inputs)]
     cotangent = normal_like(torch, output[0], rng)
 
     def step() -> Any:
-        return torch.autograd.grad(output[0], inputs, cotangent, retain_graph=True)
+        return torch.autograd.grad(output[0], sought, cotangent, retain_graph=True)
 
     def renew(rng: Any) -> None:
         refill(torch, inputs, draw(rng))
@@ -163,68 +177,20 @@ def _inference(torch: Any, run: Any, draw: Callable[..., Any], rng: Any) -> Part
 
 
 def _training(
-    torch: Any, run: Any, optimizer: Any, autocast: Autocast, draw: Callable[..., Any], rng: Any
+    torch: Any, make: Callable[..., Callable[[], Any]], draw: Callable[..., Any], rng: Any
 ) -> Parts:
-    """Return the parts of a training step."""
+    """Return the parts of a training step, which `make` makes for its inputs and targets."""
     inputs, targets = draw(rng)
-    step = _train_step(torch, run, optimizer, inputs, targets, autocast)
+    step = make(inputs, targets)
 
     def renew(rng: Any) -> None:
         fresh, labels = draw(rng)
         refill(torch, (*inputs, targets), (*fresh, labels))
 
     def answer(steps: int) -> Answer:
-        return Answer(inputs=arrays(torch, inputs), outputs=(_losses(step, steps),))
+        return Answer(inputs=arrays(torch, inputs), outputs=(losses(step, steps),))
 
     return step, renew, answer
-
-
-def _train_step(
-    torch: Any,
-    run: Any,
-    optimizer: Any,
-    inputs: tuple[Any, ...],
-    targets: Any,
-    autocast: Autocast = nullcontext,
-) -> Callable[[], Any]:
-    """Return one whole step: forward, mean cross-entropy, backward, update. It returns the loss."""
-    labels = targets.flatten()  # a view
-
-    def step() -> Any:
-        optimizer.zero_grad(set_to_none=True)
-        with autocast():
-            logits = run(*inputs)
-            loss = torch.nn.functional.cross_entropy(logits.flatten(0, -2), labels)
-        loss.backward()
-        optimizer.step()
-        return loss.detach()
-
-    return step
-
-
-def _autocast(torch: Any, device: Any, dtype: str) -> Autocast:
-    """Return the context of the forward pass: bfloat16 is autocast over float32 weights."""
-    if dtype == "bfloat16":
-        return lambda: torch.autocast(device.type, dtype=torch.bfloat16)
-    return nullcontext
-
-
-def _optimizer(torch: Any, spec: Optimizer, parameters: Iterator[Any]) -> Any:
-    """Return the optimiser of the definition, in torch's own defaults otherwise."""
-    if spec.name == "sgd":
-        return torch.optim.SGD(
-            parameters,
-            lr=spec.learning_rate,
-            momentum=spec.momentum,
-            weight_decay=spec.weight_decay,
-        )
-    return torch.optim.AdamW(
-        parameters,
-        lr=spec.learning_rate,
-        betas=(spec.beta1, spec.beta2),
-        eps=spec.epsilon,
-        weight_decay=spec.weight_decay,
-    )
 
 
 def network(torch: Any, workload: Workload, config: Config) -> Any:
@@ -232,6 +198,14 @@ def network(torch: Any, workload: Workload, config: Config) -> Any:
     model = workload.build_torch(config)
     model.load_state_dict(weights.torch_state(model, workload.embeddings))
     return model
+
+
+def state_sizes(workload: Workload, config: Config) -> dict[str, tuple[int, ...]]:
+    """Return the size of every parameter and buffer of the module, by name; none is allocated."""
+    torch = on.library()
+    with torch.device("meta"):
+        state = workload.build_torch(config).state_dict()
+    return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
 def reference_workload(
@@ -251,18 +225,11 @@ def reference_workload(
     if phase == "inference":
         with torch.inference_mode():
             return arrays(torch, (model.eval()(*inputs),))[0]
-    model.train()
-    optimizer = _optimizer(torch, workload.optimizer, model.parameters())
-    step = _train_step(torch, model, optimizer, tuple(inputs), targets)
-    before = _losses(step, steps - 1)
+    step = train_step(torch, workload, model.train(), as_it_is, tuple(inputs), targets)
+    if workload.objectives:  # each but the first is of what the one before it has left
+        return losses(step, steps)
+    before = losses(step, steps - 1)
     with torch.no_grad():  # the last loss needs no step after it
         logits = model(*inputs)
         last = torch.nn.functional.cross_entropy(logits.flatten(0, -2), targets.flatten())
     return np.append(before, float(last))
-
-
-def _losses(step: Callable[[], Any], steps: int) -> Any:
-    """Return the loss before each of the next `steps` steps."""
-    import numpy as np
-
-    return np.array([float(step()) for _ in range(steps)])

@@ -24,8 +24,10 @@ def tensors(torch: Any, values: Sequence[Any], dtype: str, device: Any) -> tuple
 
 
 def arrays(torch: Any, values: Sequence[Any]) -> tuple[Any, ...]:
-    """Return tensors as float64 NumPy arrays of their own."""
-    return tuple(t.detach().cpu().to(torch.float64, copy=True).numpy() for t in values)
+    """Return tensors as NumPy arrays of their own, floats in float64 and integers in int64."""
+    wide = [torch.float64 if t.is_floating_point() else torch.int64 for t in values]
+    pairs = zip(values, wide, strict=True)
+    return tuple(t.detach().cpu().to(dtype, copy=True).numpy() for t, dtype in pairs)
 
 
 def normal_like(torch: Any, tensor: Any, rng: Any) -> Any:

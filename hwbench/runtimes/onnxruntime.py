@@ -9,7 +9,7 @@ from typing import Any
 from hwbench.case import Case
 from hwbench.dialects import caches, refusals
 from hwbench.dialects.libraries import absent, family, index, load
-from hwbench.dialects.rounding import storage, to_storage
+from hwbench.dialects.rounding import storage, to_storage, widened
 from hwbench.errors import Unavailable
 from hwbench.kernel import Kernel
 from hwbench.probed import RuntimeFacts
@@ -78,7 +78,8 @@ def prepare_kernel(kernel: Kernel, case: Case, rng: Any) -> Program:
         raise Unavailable(f"kernel {kernel.name} has no ONNX form")
     load("onnx", REMEDY)
     model = kernel.build_onnx(case.shape, storage(case.dtype)).SerializeToString()
-    return _program(model, case, lambda rng: kernel.inputs(case.shape, rng), rng)
+    inputs_at = "cpu" if kernel.host_inputs else case.device
+    return _program(model, case, lambda rng: kernel.inputs(case.shape, rng), rng, inputs_at)
 
 
 def prepare_workload(
@@ -87,24 +88,33 @@ def prepare_workload(
     """Make a network ready from the file `export`."""
     if export is None:
         raise Unavailable(f"{workload.name} was not exported to ONNX for onnxruntime")
-    return _program(
-        export, case, lambda rng: workload.batch(config, case.batch_size or 1, rng)[0], rng
-    )
+
+    def draw(rng: Any) -> Any:
+        return workload.batch(config, case.batch_size or 1, rng)[0]
+
+    return _program(export, case, draw, rng, case.device)
 
 
-def _program(model: bytes | str, case: Case, draw: Callable[..., Any], rng: Any) -> Program:
-    """Bind inputs and outputs on the device once, so that a step copies nothing."""
+def _program(
+    model: bytes | str, case: Case, draw: Callable[..., Any], rng: Any, inputs_at: str
+) -> Program:
+    """Bind inputs (on `inputs_at`) and outputs (on the device) once: a step copies nothing more."""
     ort = library()
     session = _session(ort, model, case)
-    place = (family(case.device), index(case.device))
+    place = (family(inputs_at), index(inputs_at))
 
     def rounded(rng: Any) -> list[Any]:
         return [to_storage(v, case.dtype) for v in draw(rng)]
 
     inputs = [ort.OrtValue.ortvalue_from_numpy(v, *place) for v in rounded(rng)]
-    binding, outputs = _bound(ort, session, inputs, place)
+    binding, outputs = _bound(session, inputs, (family(case.device), index(case.device)))
+
+    # A binding takes an input that lies elsewhere to the device at once, so binding it is the copy.
+    names = [node.name for node in session.get_inputs()] if inputs_at != case.device else []
 
     def step() -> Any:
+        for name, value in zip(names, inputs, strict=False):
+            binding.bind_ortvalue_input(name, value)
         session.run_with_iobinding(binding)
         return outputs
 
@@ -163,7 +173,7 @@ def _providers(ort: Any, case: Case) -> list[Any]:
     return [(PROVIDERS["cuda"], settings), PROVIDERS["cpu"]]
 
 
-def _bound(ort: Any, session: Any, inputs: list[Any], place: tuple[str, int]) -> Any:
+def _bound(session: Any, inputs: list[Any], place: tuple[str, int]) -> Any:
     """Return (binding, outputs) with the outputs' memory taken once."""
     binding = session.io_binding()
     for node, value in zip(session.get_inputs(), inputs, strict=True):
@@ -179,10 +189,8 @@ def _bound(ort: Any, session: Any, inputs: list[Any], place: tuple[str, int]) ->
 
 
 def _arrays(values: list[Any]) -> tuple[Any, ...]:
-    """Return OrtValues as float64 NumPy arrays of their own."""
-    import numpy as np
-
-    return tuple(np.array(v.numpy(), dtype=np.float64) for v in values)
+    """Return OrtValues as NumPy arrays of their own, in float64 or int64."""
+    return tuple(widened(v.numpy()) for v in values)
 
 
 def _flusher(ort: Any, case: Case) -> Callable[[], None]:
@@ -199,7 +207,7 @@ def _flusher(ort: Any, case: Case) -> Callable[[], None]:
     session = _session(ort, model.SerializeToString(), case)
     place = (family(case.device), index(case.device))
     buffer = [ort.OrtValue.ortvalue_from_numpy(np.zeros(n, dtype=np.float32), *place)]
-    binding, _ = _bound(ort, session, buffer, place)
+    binding, _ = _bound(session, buffer, place)
     return lambda: session.run_with_iobinding(binding)
 
 

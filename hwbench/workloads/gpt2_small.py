@@ -201,4 +201,5 @@ WORKLOAD = Workload(
     parameters=parameters,
     flops=flops,
     embeddings=("wte.weight", "wpe.weight"),
+    definition="b09f04f2264cad44",
 )

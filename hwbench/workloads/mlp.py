@@ -99,4 +99,5 @@ WORKLOAD = Workload(
     build_flax=build_flax,
     parameters=parameters,
     flops=flops,
+    definition="3317cad74d459414",
 )

@@ -1,0 +1,1 @@
+"""Families of networks, written once for the workloads that are their published sizes."""

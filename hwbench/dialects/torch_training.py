@@ -1,0 +1,141 @@
+"""One whole training step in torch, and the optimiser of a frozen definition."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from hwbench.workload import Objective, Optimizer, Workload
+
+Transform = Callable[[Any, str], Any]
+Autocast = Callable[[], AbstractContextManager[Any]]
+
+
+def train_step(
+    torch: Any,
+    workload: Workload,
+    model: Any,
+    transform: Transform,
+    inputs: tuple[Any, ...],
+    targets: Any,
+    autocast: Autocast = nullcontext,
+) -> Callable[[], Any]:
+    """Return one whole step on `model`, through `transform`; it returns the loss before it.
+
+    With objectives that is the sum of their losses, each before its own update.
+    """
+    if workload.objectives:
+        return _in_turn(torch, workload, model, transform, (*inputs, targets), autocast)
+    run = transform(model, "training")
+    optimizer = _optimizer(torch, workload.optimizer, model.parameters())
+    return _of_cross_entropy(torch, run, optimizer, inputs, targets, autocast)
+
+
+def _of_cross_entropy(
+    torch: Any,
+    run: Any,
+    optimizer: Any,
+    inputs: tuple[Any, ...],
+    targets: Any,
+    autocast: Autocast,
+) -> Callable[[], Any]:
+    """Return the step of a classifier: forward, mean cross-entropy, backward, update."""
+    labels = targets.flatten()  # a view
+
+    def step() -> Any:
+        optimizer.zero_grad(set_to_none=True)
+        with autocast():
+            logits = run(*inputs)
+            loss = torch.nn.functional.cross_entropy(logits.flatten(0, -2), labels)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return step
+
+
+def _in_turn(
+    torch: Any,
+    workload: Workload,
+    model: Any,
+    transform: Transform,
+    arguments: tuple[Any, ...],
+    autocast: Autocast,
+) -> Callable[[], Any]:
+    """Return the step that takes one objective after the other and sums their losses."""
+    spec = workload.optimizer
+    parts = [
+        _towards(torch, objective, spec, model, transform, arguments, autocast)
+        for objective in workload.objectives
+    ]
+    return lambda: sum(part() for part in parts)
+
+
+def _towards(
+    torch: Any,
+    objective: Objective,
+    spec: Optimizer,
+    model: Any,
+    transform: Transform,
+    arguments: tuple[Any, ...],
+    autocast: Autocast,
+) -> Callable[[], Any]:
+    """Return the part of a step that is one objective: forward, backward, update.
+
+    Only what it trains requires a gradient meanwhile, so no other parameter gets one computed: a
+    frozen network before the trained one keeps no activations and costs its forward pass (F), one
+    between the trained one and the loss costs that and the gradient of its input (2 F), the
+    trained one itself 3 F. The flags are set in each step, which takes microseconds, rather than
+    naming the sought gradients to autograd: a compiled backward pass holds whatever was required
+    when it was compiled.
+    """
+    run = transform(getattr(model, objective.method), "training")
+    trained = list(model.get_submodule(objective.trains).parameters())
+    inside = {id(p) for p in trained}
+    frozen = [p for p in model.parameters() if id(p) not in inside]
+    optimizer = _optimizer(torch, spec, iter(trained))
+
+    def part() -> Any:
+        for p in frozen:
+            p.requires_grad_(False)
+        for p in trained:
+            p.requires_grad_(True)
+        optimizer.zero_grad(set_to_none=True)
+        with autocast():
+            loss = run(*arguments)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return part
+
+
+def autocast_of(torch: Any, device: Any, dtype: str) -> Autocast:
+    """Return the context of the forward pass: bfloat16 is autocast over float32 weights."""
+    if dtype == "bfloat16":
+        return lambda: torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext
+
+
+def _optimizer(torch: Any, spec: Optimizer, parameters: Iterator[Any]) -> Any:
+    """Return the optimiser of the definition, in torch's own defaults otherwise."""
+    if spec.name == "sgd":
+        return torch.optim.SGD(
+            parameters,
+            lr=spec.learning_rate,
+            momentum=spec.momentum,
+            weight_decay=spec.weight_decay,
+        )
+    return torch.optim.AdamW(
+        parameters,
+        lr=spec.learning_rate,
+        betas=(spec.beta1, spec.beta2),
+        eps=spec.epsilon,
+        weight_decay=spec.weight_decay,
+    )
+
+
+def losses(step: Callable[[], Any], steps: int) -> Any:
+    """Return the loss before each of the next `steps` steps, as a NumPy array."""
+    import numpy as np
+
+    return np.array([float(step()) for _ in range(steps)])

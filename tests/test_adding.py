@@ -1,0 +1,92 @@
+"""docs/adding.md keeps its word: its examples are files that work, with nothing else touched."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "adding.md").read_text(encoding="utf-8")
+EXAMPLES = dict(
+    re.findall(r"^## A [a-z]+: `([a-z_/0-9]+\.py)`\n.*?^```python\n(.*?)^```$", PAGE, re.M | re.S)
+)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Return a copy of the package in a folder of its own, as a clone has it."""
+    for name in ("hwbench", "kernels"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def add(checkout: Path, path: str) -> None:
+    assert not (checkout / path).exists(), f"the example of the page is in the project: {path}"
+    (checkout / path).write_text(EXAMPLES[path], encoding="utf-8")
+
+
+def hwbench(checkout: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "hwbench", *arguments],
+        env={**os.environ, "PYTHONPATH": str(checkout), "HWBENCH_CACHE": str(checkout / "cache")},
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_page_has_one_example_of_each_kind() -> None:
+    assert [path.rpartition("/")[0] for path in EXAMPLES] == [
+        "kernels",
+        "hwbench/workloads",
+        "hwbench/runtimes",
+        "hwbench/meters",
+    ]
+
+
+def test_a_kernel_is_one_file_and_runs_on_every_runtime(checkout: Path) -> None:
+    add(checkout, "kernels/gemv.py")
+    asked = ("--profile", "full", "--only", "kernel/gemv/*/m=256,k=256", "--processes", "1")
+    record = json.loads(hwbench(checkout, "run", *asked, "--json", "--force"))
+    found = {(m["runtime"], m["phase"], m["status"]) for m in record["measurements"]}
+    assert found == {
+        ("torch", "forward", "ok"),
+        ("torch", "backward", "ok"),
+        ("jax", "forward", "ok"),
+        ("jax", "backward", "ok"),
+        ("onnxruntime", "forward", "ok"),
+    }
+    assert all(m["checked"]["max_relative_error"] <= 1e-4 for m in record["measurements"])
+
+
+def test_a_workload_is_one_file_and_runs_on_every_runtime(checkout: Path) -> None:
+    add(checkout, "hwbench/workloads/lenet5.py")
+    asked = ("--model", "lenet5_small", "--only", "workload/*", "--processes", "1")
+    record = json.loads(hwbench(checkout, "run", "--profile", "smoke", *asked, "--json", "--force"))
+    assert {(m["runtime"], m["phase"], m["status"]) for m in record["measurements"]} == {
+        ("torch", "inference", "ok"),
+        ("torch", "training", "ok"),
+        ("jax", "inference", "ok"),
+        ("jax", "training", "ok"),
+        ("onnxruntime", "inference", "ok"),
+    }
+    assert all(m["checked"]["reference"] for m in record["measurements"])
+
+
+def test_a_runtime_and_a_meter_are_one_file_each(checkout: Path) -> None:
+    add(checkout, "hwbench/runtimes/torch_channels_last.py")
+    add(checkout, "hwbench/meters/ipmi.py")
+    assert "torch-channels-last" in hwbench(checkout, "list", "runtimes")
+    assert "ipmi" in hwbench(checkout, "list", "meters")
+    asked = ("--model", "resnet18_small", "--runtime", "torch-channels-last", "--processes", "1")
+    record = json.loads(
+        hwbench(checkout, "run", "--only", "workload/*", *asked, "--json", "--force")
+    )
+    assert {m["status"] for m in record["measurements"]} == {"ok"}
