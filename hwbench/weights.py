@@ -3,7 +3,7 @@
 A parameter's values depend only on its torch name and torch shape (NumPy's PCG64, seeded by the
 name), so torch, jax and an exported ONNX graph agree without a file passing between them, and
 nothing is downloaded. Scales are He et al. 2015: variance 2 / fan_in keeps the signal alive in
-depth; embeddings have GPT-2's 0.02.
+depth; embeddings, and what a workload lists with them, have GPT-2's 0.02.
 """
 
 import hashlib

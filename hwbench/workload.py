@@ -79,7 +79,7 @@ class Workload:
     parameters: Callable[[Config], int]  # trainable, tied ones once
     flops: Callable[[Config], int]  # forward, per item: matrix products and convolutions, 2 x MAC
     dtypes: tuple[str, ...] = field(default=("float32", "tf32", "bfloat16", "float16"))
-    embeddings: tuple[str, ...] = ()  # names of embedding tables: not matrices by fan-in
+    embeddings: tuple[str, ...] = ()  # tables, and what else is made at 0.02, not by fan-in
     objectives: tuple[Objective, ...] = ()  # none: cross-entropy, which trains everything
     training_flops: Callable[[Config], int] | None = None  # per item; None: 3 x forward
     definition: str = ""

@@ -59,7 +59,7 @@ def losses_as_in_the_tutorial(net: Network, steps: int) -> list[float]:
 
     model = torch_model(net).train()
     for_d, for_g = (
-        torch.optim.Adam(getattr(model, part).parameters(), lr=2e-4, betas=(0.5, 0.999), eps=1e-7)
+        torch.optim.Adam(getattr(model, part).parameters(), lr=2e-5, betas=(0.5, 0.999), eps=1e-7)
         for part in PARTS
     )
     (z,), real = drawn(net)

@@ -59,6 +59,8 @@ def _quiet() -> Iterator[Any]:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore", DeprecationWarning)
             warnings.simplefilter("ignore", FutureWarning)
+            # nn.LSTM sorts its own weights anew when it is traced: nothing of the model changes.
+            warnings.filterwarnings("ignore", "The tensor attributes? .*_flat_weights", UserWarning)
             yield
     finally:
         for name, level in before.items():

@@ -244,10 +244,12 @@ WORKLOAD = Workload(
             batch_size=8,
         ),
     },
-    # Adam of the paper's section 4: AdamW without decay. It gives no epsilon; Keras has this one.
+    # Adam of the paper's section 4: AdamW without decay. Its rate is 2e-4, at which one repeated
+    # batch is learnt by heart in three steps and a vanishing loss shows rounding alone.
+    # It gives no epsilon; Keras has this one.
     # With torch's 1e-8 the rounding of vanishing gradients moves weights nearly as far as true ones
     # move theirs, and the losses of two correct programs differ thirty times more.
-    optimizer=Optimizer(name="adamw", learning_rate=2e-4, beta1=0.5, epsilon=1e-7),
+    optimizer=Optimizer(name="adamw", learning_rate=2e-5, beta1=0.5, epsilon=1e-7),
     inputs=inputs,
     targets=targets,
     build_torch=build_torch,
@@ -259,5 +261,5 @@ WORKLOAD = Workload(
         Objective(method="generator_loss", trains="generator"),
     ),
     training_flops=training_flops,
-    definition="8f29880c168dd28e",
+    definition="0c759fe7710411c5",
 )
