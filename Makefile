@@ -16,7 +16,7 @@ lint: $(SETUP)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(SETUP)  ## hold hwbench itself against its targets: about ten minutes
+bench: $(SETUP)  ## hold hwbench itself against its targets: about twenty minutes
 	$(BIN)/python -m bench --quick
 
 clean:

@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwbench.check import kernel_error, output_error
+from hwbench.check import kernel_error, output_error, sound_reference
 from hwbench.errors import WrongAnswer
 from hwbench.kernel import Kernel
 from hwbench.runtime import Answer
 
 
-def made_kernel(reference: Callable[..., Any]) -> Kernel:
+def made_kernel(
+    reference: Callable[..., Any], inputs: Callable[..., Any] = lambda shape, rng: ()
+) -> Kernel:
     return Kernel(
         name="made",
         version=1,
@@ -20,7 +22,7 @@ def made_kernel(reference: Callable[..., Any]) -> Kernel:
         shapes={"small": {}},
         flops=lambda shape: 1,
         elements=lambda shape: 1,
-        inputs=lambda shape, rng: (),
+        inputs=inputs,
         reference=reference,
     )
 
@@ -67,6 +69,43 @@ def test_a_reference_that_is_not_finite_proves_nothing() -> None:
     kernel = made_kernel(lambda shape, x: np.full_like(x, np.nan))
     with pytest.raises(WrongAnswer, match="the reference itself"):
         kernel_error(kernel, {}, "forward", Answer(inputs=(A,), outputs=(A,)))
+
+
+def test_each_of_several_results_is_held_to_its_own_reference() -> None:
+    both = made_kernel(lambda shape, x: (x, 2 * x))
+    right, wrong = (A, 2 * A), (A, 2 * A + np.eye(9))
+    assert kernel_error(both, {}, "forward", Answer(inputs=(A,), outputs=right)) == 0
+    off = kernel_error(both, {}, "forward", Answer(inputs=(A,), outputs=wrong))
+    assert off == pytest.approx(1 / np.abs(2 * A).max())
+    with pytest.raises(WrongAnswer, match="gives 1 results, its reference 2"):
+        kernel_error(both, {}, "forward", Answer(inputs=(A,), outputs=(A,)))
+
+
+def test_indices_have_no_gradient_and_are_not_moved() -> None:
+    gather = made_kernel(lambda shape, table, rows: table[rows])
+    rows = np.array([4, 1, 7])
+    cotangent, right = RNG.standard_normal((3, 9)), np.zeros((9, 9))
+    right[rows] = cotangent
+    for gradient, low, high in ((right, 0.0, 1e-6), (right[::-1], 0.5, 10.0)):
+        answer = Answer(inputs=(A, rows), outputs=(gradient,), cotangent=cotangent)
+        assert low <= kernel_error(gather, {}, "backward", answer) <= high
+
+
+def test_a_reference_that_disagrees_with_itself_is_refused() -> None:
+    drawn = np.random.default_rng(1)
+
+    def changing(shape: Any, x: Any) -> Any:
+        x += 1
+        return x.copy()
+
+    def one(shape: Any, rng: Any) -> Any:
+        return (np.ones(4),)
+
+    sound_reference(made_kernel(lambda shape, x: (x, x), one))
+    with pytest.raises(WrongAnswer, match="reference of made disagrees with itself"):
+        sound_reference(made_kernel(lambda shape, x: x * drawn.random(), one))
+    with pytest.raises(WrongAnswer, match="reference of made changes its inputs"):
+        sound_reference(made_kernel(changing, one))
 
 
 def test_right_gradients_pass_at_the_float32_tolerance() -> None:

@@ -133,6 +133,50 @@ def test_files_that_cannot_be_used_are_named_and_the_others_work(
     assert listing.broken("kernels") == told
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ('flops=lambda shape: shape["n"]', "flops=lambda shape: 0", "states 0 forward FLOPs"),
+        ("elements=lambda shape: 2", "elements=lambda shape: 0", "moves 0 bytes at shape small"),
+        ('shapes={"small"', 'shapes={"tiny"', "has no shape 'small': it has ['tiny']"),
+        ("inputs=never", "backward_flops=never, inputs=never", "states one of backward_flops"),
+    ],
+)
+def test_a_kernel_that_cannot_be_is_refused_with_the_reason(
+    folder: Callable[..., Path], right: str, wrong: str, said: str
+) -> None:
+    assert right in KERNEL
+    folder(_kernels(), odd=KERNEL.replace("NAME", "odd").replace(right, wrong))
+    assert said in registry.kernels().broken["odd.py"]
+    assert "gemm" in registry.kernels().items
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        (
+            'parameters=lambda config: config["n"] ** 2',
+            "parameters=lambda config: 0",
+            "0 parameters",
+        ),
+        ('variants={"":', 'variants={"big":', "has no variant ''"),
+        (
+            "inputs=never",
+            "inputs=never, objectives=(Objective(method='loss', trains='part'),)",
+            "objectives and no training_flops",
+        ),
+    ],
+)
+def test_a_workload_that_cannot_be_is_refused_with_the_reason(
+    folder: Callable[..., Path], right: str, wrong: str, said: str
+) -> None:
+    assert right in WORKLOAD
+    text = WORKLOAD.replace("import Optimizer", "import Objective, Optimizer").replace(right, wrong)
+    folder(hwbench.workloads, odd=text.replace("NAME", "odd"))
+    assert said in registry.workloads().broken["odd.py"]
+    assert "mlp" in registry.workloads().items
+
+
 def test_an_unknown_name_says_the_near_ones() -> None:
     with pytest.raises(UnknownName, match="no workload is named 'resnet81': did you mean resnet18"):
         registry.networks()["resnet81"]
