@@ -23,7 +23,8 @@ from hwbench.registry import Network
 
 PAGE = Path(__file__).parent.parent / "docs" / "networks.md"
 BEGIN, END = "<!-- made by python -m bench.agreement --write -->", "<!-- end -->"
-BATCH = {"": 2, "small": 8}
+BATCH = 2  # of a network whose own batch is not computed in a second
+CHEAP_FLOPS = 10**10
 STEPS = 5
 WITHIN = {"flax": 1e-4, "onnxruntime": 1e-4, "independent": 1e-4, "training": 1e-3}
 
@@ -83,8 +84,7 @@ def _errors(net: Network) -> dict[str, float]:
     from tests.networks import relative_error
 
     torch.set_num_threads(1)  # its spinning threads and jax's slow each other 100-fold
-    small = net.variant is net.workload.variants.get("small")
-    batch = BATCH["small" if small else ""]
+    batch = _batch(net)
     with tempfile.TemporaryDirectory() as folder:
         model = str(Path(folder) / "model.onnx")
         logits = {r: _answer(net, r, "inference", batch, model) for r in ("torch", "jax")}
@@ -101,6 +101,12 @@ def _errors(net: Network) -> dict[str, float]:
         "independent": relative_error(logits["torch"], expected),
         "training": float(np.max(np.abs(losses["jax"] / losses["torch"] - 1))),
     }
+
+
+def _batch(net: Network) -> int:
+    """Return the network's own batch size where that is cheap, else BATCH."""
+    own = net.variant.batch_size
+    return own if net.workload.flops(net.variant.config) * own <= CHEAP_FLOPS else BATCH
 
 
 def _state(net: Network) -> Any:
@@ -172,13 +178,14 @@ def _agreement(rows: list[Row]) -> str:
     from tests import independent
 
     lines = [
-        "| network | Flax | onnxruntime | an independent one | which | 5 training steps in jax |",
-        "|---|---|---|---|---|---|",
+        "| network | batch | Flax | onnxruntime | independent | which | 5 training steps in jax |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        e, which = row.errors, registry.networks()[row.name].workload.name
+        net = registry.networks()[row.name]
+        e, which = row.errors, net.workload.name
         lines.append(
-            f"| `{row.name}` | {e['flax']:.1e} | {e['onnxruntime']:.1e} |"
+            f"| `{row.name}` | {_batch(net)} | {e['flax']:.1e} | {e['onnxruntime']:.1e} |"
             f" {e['independent']:.1e} | {independent.of(which).library} | {e['training']:.1e} |"
         )
     return "\n".join(lines)
