@@ -52,6 +52,29 @@ def inference(
     )
 
 
+def training(
+    runtime: str, name: str, threads: int, batch_size: int, device: str = "cpu"
+) -> Program:
+    """Return the training step of a network, in float32."""
+    network, executor = registry.networks()[name], registry.runtimes()[runtime]
+    case = Case(
+        kind="workload",
+        name=name,
+        version=network.workload.version,
+        phase="training",
+        scenario="train_step",
+        runtime=runtime,
+        device=device,
+        dtype="float32",
+        batch_size=batch_size,
+        shape=network.variant.shape,
+    )
+    executor.configure(threads)
+    return executor.prepare_workload(
+        network.workload, network.variant.config, case, _generator(), None
+    )
+
+
 def export(name: str, path: Path) -> Mapping[str, str]:
     """Write the network's ONNX file; this imports torch."""
     from hwbench.dialects import onnx
