@@ -71,11 +71,41 @@ def test_a_percentile_needs_so_many_samples(q: float, n: int) -> None:
     assert 1 - q**n >= 0.95 > 1 - q ** (n - 1)
 
 
+# The least n of a two-sided 95 % interval, and what it is one short of.
+@pytest.mark.parametrize(
+    ("q", "n"), [(0.5, 6), (0.9, 36), (0.95, 72), (0.97, 122), (0.99, 368), (0.999, 3688)]
+)
+def test_a_quantile_has_an_interval_from_so_many_samples_on(q: float, n: int) -> None:
+    assert stats.quantile_interval(list(range(n - 1)), q) is None
+    assert stats.quantile_interval(list(range(n)), q) is not None
+
+
+@pytest.mark.parametrize(("q", "n"), [(0.5, 25), (0.9, 200), (0.01, 500), (0.999, 20_000)])
+@pytest.mark.parametrize("level", [0.90, 0.95, 0.99])
+def test_the_interval_of_a_quantile_is_the_narrowest_of_equal_tails(
+    q: float, n: int, level: float
+) -> None:
+    found = stats.quantile_interval(list(range(1, n + 1)), q, level)  # a value is its rank
+    if found is None:
+        assert scipy_stats.binom.cdf(0, n, q) > (1 - level) / 2
+        return
+    low, high = (int(x) for x in found)
+    tail = (1 - level) / 2
+    assert scipy_stats.binom.cdf(low - 1, n, q) <= tail < scipy_stats.binom.cdf(low, n, q)
+    assert scipy_stats.binom.sf(high - 1, n, q) <= tail < scipy_stats.binom.sf(high - 2, n, q)
+
+
+@pytest.mark.parametrize("q", [0.0, 1.0, 95.0])
+def test_a_quantile_is_a_fraction(q: float) -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        stats.quantile_interval([1.0] * 10, q)
+
+
 @pytest.mark.parametrize("n", [4, 5, 28, 29, 58, 59, 298, 299, 1000])
 def test_percentiles_are_given_from_just_so_many_samples_on(n: int) -> None:
     values = np.random.default_rng(n).exponential(size=n).tolist()
     found = stats.percentiles(values)
-    assert set(found) == {"p50", "p90", "p95", "p99"}
+    assert set(found) == {"p50", "p90", "p95", "p97", "p99", "p99.9"}
     for name, value in found.items():
         q = float(name[1:])
         if n >= stats.samples_needed(q / 100):
@@ -91,23 +121,17 @@ def test_the_prediction_interval_is_students(k: int, level: float) -> None:
     logs = np.log(means)
     t = scipy_stats.t.ppf((1 + level) / 2, k - 1)
     half = t * logs.std(ddof=1) * math.sqrt(1 + 1 / k)
-    found = stats.prediction_interval(means.tolist(), level)
-    assert found == pytest.approx((math.exp(logs.mean() - half), math.exp(logs.mean() + half)))
+    found = stats.prediction(means.tolist(), level)
+    assert (found.centre, found.half) == pytest.approx((logs.mean(), half))
 
 
 def test_one_mean_predicts_nothing() -> None:
-    assert stats.prediction_interval([0.01]) is None
+    with pytest.raises(ValueError, match="2 are needed"):
+        stats.prediction([0.01])
 
 
-def test_the_prediction_covers_the_next_mean_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(11)
-    draws = rng.lognormal(-3.0, 0.2, (2000, 6))
-    hits = []
-    for row in draws:
-        found = stats.prediction_interval(row[:5].tolist(), 0.90)
-        assert found is not None
-        hits.append(found[0] <= row[5] <= found[1])
-    assert np.mean(hits) == pytest.approx(0.90, abs=0.02)
+def test_the_normal_quantile_is_two_sided() -> None:
+    assert stats.normal_quantile(0.90) == pytest.approx(scipy_stats.norm.ppf(0.95))
 
 
 def test_the_relative_spread_is_that_of_the_quartiles() -> None:
