@@ -62,6 +62,12 @@ def cpu_quota(root: Path = ROOT) -> float | None:
     return min((q for q in quotas if q is not None), default=None)
 
 
+def limited_cpu_groups(root: Path = ROOT) -> Iterator[Path]:
+    """Yield the control groups that limit this process's CPU time; `cpu.stat` counts the stops."""
+    yield from (g for g in _groups(root, None) if _v2_quota(g) is not None)
+    yield from (g for g in _groups(root, "cpu") if _v1_quota(g) is not None)
+
+
 def _remaining_bytes(root: Path) -> Iterator[int]:
     """Yield for each limited group what is left of it; file pages that can go count as left."""
     for folder, files in _memory_groups(root):

@@ -207,7 +207,7 @@ def _settings(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
     quota = cgroup.cpu_quota(root)
     known = {
         **{name: sysfs.text(root / path) for name, path in _SWITCHES.items()},
-        "transparent_hugepage": _chosen(root / "sys/kernel/mm/transparent_hugepage/enabled"),
+        "transparent_hugepage": chosen(root / "sys/kernel/mm/transparent_hugepage/enabled"),
         "cpu_quota_cpus": None if quota is None else f"{quota:g}",
         "emulated": cpu.emulated(root),
         "power_source": power_source(root),
@@ -221,7 +221,7 @@ def _anonymous(value: str) -> str:
     return re.sub(r"(?:~|\$HOME)?(?:/[^\s/:=,;]+)*/(?=[^\s/:=,;])", "", unnamed)
 
 
-def _chosen(path: Path) -> str | None:
+def chosen(path: Path) -> str | None:
     """Return the bracketed one of `always [madvise] never`."""
     chosen = re.search(r"\[(\w+)\]", sysfs.text(path) or "")
     return chosen[1] if chosen else None

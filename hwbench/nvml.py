@@ -31,7 +31,7 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Card:
+class Opened:
     """What CUDA calls `cuda:index`: a whole card, or a MIG slice of one (`whole` is the card)."""
 
     index: int
@@ -40,23 +40,45 @@ class _Card:
 
     @property
     def sliced(self) -> bool:
+        """Tell a MIG slice from a whole card."""
         return self.handle is not self.whole
 
 
 def devices(environ: Mapping[str, str] = os.environ) -> Found:
     """Return the cards that CUDA may use here, with what their driver tells, and why not more."""
+    library, why_not = started()
+    if library is None:
+        return Found((), why_not)
+    try:
+        return _listed(library, environ)
+    finally:
+        _quietly(library, library.nvmlShutdown)
+
+
+def started() -> tuple[Any, str | None]:
+    """Return the library, started, or None with the reason; NVML counts starts and shutdowns."""
     try:
         import pynvml
     except ImportError:
-        return Found((), "nvidia-ml-py is not installed: pip install nvidia-ml-py")
+        return None, "nvidia-ml-py is not installed: pip install nvidia-ml-py"
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as e:
-        return Found((), reason(e))
+        return None, reason(e)
+    return pynvml, None
+
+
+def opened(
+    nvml: Any, index: int, environ: Mapping[str, str] = os.environ
+) -> tuple[Opened | None, str | None]:
+    """Return what CUDA calls `cuda:index`, or None with the reason."""
     try:
-        return _listed(pynvml, environ)
-    finally:
-        _quietly(pynvml, pynvml.nvmlShutdown)
+        names = _visible(int(nvml.nvmlDeviceGetCount()), environ.get("CUDA_VISIBLE_DEVICES"))
+        if index >= len(names):
+            return None, f"the driver lists no cuda:{index}"
+        return _card(nvml, index, names[index]), None
+    except nvml.NVMLError as e:
+        return None, reason(e)
 
 
 def reason(error: Exception) -> str:
@@ -103,21 +125,21 @@ def _visible(count: int, asked: str | None) -> list[int | str]:
     return names
 
 
-def _card(nvml: Any, index: int, name: int | str) -> _Card:
+def _card(nvml: Any, index: int, name: int | str) -> Opened:
     """Open the card by number, full name or, as CUDA allows, the beginning of its name."""
     if isinstance(name, int):
         handle = nvml.nvmlDeviceGetHandleByIndex(name)
-        return _Card(index=index, handle=handle, whole=handle)
+        return Opened(index=index, handle=handle, whole=handle)
     if name.startswith("MIG-"):
         handle = nvml.nvmlDeviceGetHandleByUUID(name)
         whole = nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(handle)
-        return _Card(index=index, handle=handle, whole=whole)
+        return Opened(index=index, handle=handle, whole=whole)
     handle = next(
         (h for h in _handles(nvml) if _text(nvml.nvmlDeviceGetUUID(h)).startswith(name)), None
     )
     if handle is None:
         raise nvml.NVMLError(nvml.NVML_ERROR_NOT_FOUND)
-    return _Card(index=index, handle=handle, whole=handle)
+    return Opened(index=index, handle=handle, whole=handle)
 
 
 def _handles(nvml: Any) -> Iterator[Any]:
@@ -127,7 +149,7 @@ def _handles(nvml: Any) -> Iterator[Any]:
             yield handle
 
 
-def _device(nvml: Any, card: _Card) -> Device:
+def _device(nvml: Any, card: Opened) -> Device:
     """Ask the card everything; what this driver or card does not know is None.
 
     Raises NVMLError when the card does not answer at all.
@@ -145,11 +167,11 @@ def _device(nvml: Any, card: _Card) -> Device:
         power_limit_w=None if limit_mw is None else limit_mw * W_PER_MW,
         compute_capability=None if capability is None else ".".join(map(str, capability)),
         mig=_mig(nvml, card),
-        other_processes=_other_processes(nvml, card.handle),
+        other_processes=foreign_processes(nvml, card.handle, with_children(os.getpid())),
     )
 
 
-def _mig(nvml: Any, card: _Card) -> bool | None:
+def _mig(nvml: Any, card: Opened) -> bool | None:
     """Tell whether the card is divided; a card or driver older than MIG (None) is not known to."""
     if card.sliced:
         return True
@@ -157,8 +179,33 @@ def _mig(nvml: Any, card: _Card) -> bool | None:
     return None if modes is None else modes[0] == nvml.NVML_DEVICE_MIG_ENABLE
 
 
-def _other_processes(nvml: Any, handle: Any) -> int | None:
-    """Count the compute processes on the card but this one and its children.
+def persistence(environ: Mapping[str, str] = os.environ) -> tuple[dict[str, bool], str | None]:
+    """Return whether each card stays awake when nobody uses it, and why some are not told."""
+    library, why_not = started()
+    if library is None:
+        return {}, why_not
+    try:
+        return _persistence(library, environ)
+    finally:
+        _quietly(library, library.nvmlShutdown)
+
+
+def _persistence(nvml: Any, environ: Mapping[str, str]) -> tuple[dict[str, bool], str | None]:
+    found, silent = _listed(nvml, environ), []
+    modes = {}
+    for device in found.devices:
+        card, _ = opened(nvml, device.index, environ)
+        mode = card and _quietly(nvml, nvml.nvmlDeviceGetPersistenceMode, card.whole)
+        if mode is None:
+            silent.append(device.name)
+        else:
+            modes[device.name] = mode == nvml.NVML_FEATURE_ENABLED
+    unknown = f"the driver does not tell it of {', '.join(silent)}" if silent else None
+    return modes, "; ".join(filter(None, (found.why_not, unknown))) or None
+
+
+def foreign_processes(nvml: Any, handle: Any, ours: set[int]) -> int | None:
+    """Count the compute processes on the card but `ours`.
 
     Some drivers tell a container the numbers that processes have outside: then none is ours.
     """
@@ -172,17 +219,18 @@ def _other_processes(nvml: Any, handle: Any) -> int | None:
             raise
         older = getattr(nvml, "nvmlDeviceGetComputeRunningProcesses_v2", None)
         listed = older and _asked(nvml, older, handle)
-    return None if listed is None else len({p.pid for p in listed} - _own_pids())
+    return None if listed is None else len({p.pid for p in listed} - ours)
 
 
-def _own_pids() -> set[int]:
+def with_children(pid: int) -> set[int]:
+    """Return the process and all that it started, directly or not."""
     import psutil
 
     try:
-        children = psutil.Process().children(recursive=True)
+        children = psutil.Process(pid).children(recursive=True)
     except psutil.Error:  # one ended while they were being listed
         children = []
-    return {os.getpid(), *(child.pid for child in children)}
+    return {pid, *(child.pid for child in children)}
 
 
 def _asked(nvml: Any, question: Callable[..., Any], *about: Any) -> Any:

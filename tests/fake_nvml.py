@@ -65,6 +65,12 @@ class Card:
     pids: list[int] = field(default_factory=list)
     faults: dict[str, str] = field(default_factory=dict)
     whole: "Card | None" = None  # of a MIG slice
+    persistent: bool = True
+    reasons: int = 0  # bits of the clocks' event reasons
+    sm_mhz: int = 1980
+    sm_most_mhz: int = 1980
+    temperature_c: int = 41
+    power_mw: int = 71_000
 
 
 def missing(*names: str) -> dict[str, str]:
@@ -86,11 +92,16 @@ def module(
     fake.NVML_ERROR_GPU_IS_LOST = ERRORS["GpuIsLost"]
     fake.NVML_ERROR_RESET_REQUIRED = ERRORS["ResetRequired"]
     fake.NVML_DEVICE_MIG_ENABLE = 1
+    fake.NVML_FEATURE_ENABLED = 1
+    fake.NVML_CLOCK_SM = 1
+    fake.NVML_TEMPERATURE_GPU = 0
     fake.calls = []
     _add_system(fake, cards, init, driver)
     _add_handles(fake, cards, [*slices])
     for name, answer in _ANSWERS.items():
         setattr(fake, name, _question(name, answer))
+    for name, (key, about) in _ABOUT.items():
+        setattr(fake, name, _question_about(name, key, about))
     return fake  # type: ignore[no-any-return]
 
 
@@ -144,6 +155,18 @@ def _question(name: str, answer: Callable[[Card], Any]) -> Callable[[Card], Any]
     return asked
 
 
+def _question_about(name: str, key: int, answer: Callable[[Card], Any]) -> Callable[..., Any]:
+    """Return a question that also names what of the card is meant; only `key` is known here."""
+    asked = _question(name, answer)
+
+    def asked_about(card: Card, about: int) -> Any:
+        if about != key:
+            raise error("InvalidArgument")
+        return asked(card)
+
+    return asked_about
+
+
 def _whole(card: Card) -> Card:
     if card.whole is None:
         raise error("InvalidArgument")
@@ -175,6 +198,15 @@ _ANSWERS: dict[str, Callable[[Card], Any]] = {
     "nvmlDeviceGetComputeRunningProcesses": _processes,
     "nvmlDeviceGetComputeRunningProcesses_v2": _processes,
     "nvmlDeviceGetTotalEnergyConsumption": _only_whole(lambda card: 123_456_789),
-    "nvmlDeviceGetPowerUsage": _only_whole(lambda card: 71_000),
+    "nvmlDeviceGetPowerUsage": _only_whole(lambda card: card.power_mw),
+    "nvmlDeviceGetPersistenceMode": _only_whole(lambda card: int(card.persistent)),
+    "nvmlDeviceGetCurrentClocksEventReasons": _only_whole(lambda card: card.reasons),
+    "nvmlDeviceGetCurrentClocksThrottleReasons": _only_whole(lambda card: card.reasons),
     "nvmlDeviceGetDeviceHandleFromMigDeviceHandle": _whole,
+}
+
+_ABOUT: dict[str, tuple[int, Callable[[Card], Any]]] = {
+    "nvmlDeviceGetClockInfo": (1, _only_whole(lambda card: card.sm_mhz)),
+    "nvmlDeviceGetMaxClockInfo": (1, _only_whole(lambda card: card.sm_most_mhz)),
+    "nvmlDeviceGetTemperature": (0, _only_whole(lambda card: card.temperature_c)),
 }
