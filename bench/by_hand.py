@@ -91,7 +91,11 @@ def _torch_norm(shape: Shape) -> Call:
 
 
 def _torch_adamw(shape: Shape) -> Call:
-    """Return the step of torch's own optimiser, fused, on a parameter made from the arrays."""
+    """Return the step of torch's own optimiser, fused, on a parameter and state of the arrays.
+
+    State that the optimiser makes itself would lie elsewhere in memory and start from zeros:
+    another computation, and on one machine 1.2 to 1.5 times as fast by its addresses alone.
+    """
     import torch
 
     kept: list[Any] = []
@@ -100,7 +104,10 @@ def _torch_adamw(shape: Shape) -> Call:
         if not kept:
             parameter = torch.nn.Parameter(p)
             parameter.grad = g
-            kept.append(torch.optim.AdamW([parameter], fused=True))
+            optimiser = torch.optim.AdamW([parameter], fused=True)
+            state = {"step": torch.tensor(1e4), "exp_avg": m, "exp_avg_sq": v}
+            optimiser.state[parameter].update(state)
+            kept.append(optimiser)
         kept[0].step()
 
     return step

@@ -1,5 +1,6 @@
 """Every runtime computes what the references say, and is honest about what it cannot run."""
 
+import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from hwbench import registry
 from hwbench.case import Case
 from hwbench.check import kernel_error, output_error
-from hwbench.dialects import caches, rounding, torch_device
+from hwbench.dialects import caches, rounding, torch_device, torch_tensors
 from hwbench.dialects import torch as torch_dialect
 from hwbench.errors import Unavailable
 from hwbench.registry import Network
@@ -471,3 +472,36 @@ def test_a_flush_writes_every_byte_of_its_buffer(monkeypatch: pytest.MonkeyPatch
     flush()
     flush()
     assert (buffer == 2).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_torch_arrays_on_the_processor_begin_at_offsets_of_their_own(dtype: str) -> None:
+    torch = pytest.importorskip("torch")
+    drawn = [np.full((700, 700), n, dtype="float32") for n in range(4)]
+    placed = torch_tensors.tensors(torch, [*drawn, np.arange(3)], dtype, torch.device("cpu"))
+    offsets = sorted(t.data_ptr() % 4096 for t in placed)
+    assert all(b - a >= 64 for a, b in itertools.pairwise(offsets))
+    assert [float(t.float().mean()) for t in placed[:4]] == [0.0, 1.0, 2.0, 3.0]
+    assert placed[4].tolist() == [0, 1, 2] and placed[4].dtype == torch.int64
+    placed[0].fill_(9.0)
+    assert drawn[0].max() == 0.0  # a program owns what it changes
+
+
+def test_onnxruntime_reads_arrays_that_begin_at_offsets_of_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ort = pytest.importorskip("onnxruntime")
+    bound: list[Any] = []
+    own = ort.OrtValue.ortvalue_from_numpy
+
+    def kept(array: Any, *place: Any) -> Any:
+        bound.append(own(array, *place))
+        return bound[-1]
+
+    monkeypatch.setattr(ort.OrtValue, "ortvalue_from_numpy", kept)
+    runtime = RUNTIMES["onnxruntime"]
+    runtime.configure(1)
+    case = kernel_case("onnxruntime", "triad")
+    runtime.prepare_kernel(KERNELS["triad"], case, np.random.default_rng(0))
+    offsets = [value.data_ptr() % 4096 for value in bound]
+    assert len(offsets) == 2 and abs(offsets[1] - offsets[0]) >= 64

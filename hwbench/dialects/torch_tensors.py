@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from hwbench.dialects.placing import placed
 from hwbench.dialects.rounding import storage, to_storage
 
 
@@ -16,11 +17,19 @@ def tensors(torch: Any, values: Sequence[Any], dtype: str, device: Any) -> tuple
 
     They are copied on the processor too, so that a program owns what it changes.
     """
-    made = [torch.from_numpy(to_storage(v, dtype).copy()) for v in values]
-    return tuple(
-        t.to(device, torch_dtype(torch, dtype)) if t.is_floating_point() else t.to(device)
-        for t in made
-    )
+    made = [torch.from_numpy(to_storage(v, dtype)) for v in values]
+    wanted = torch_dtype(torch, dtype)
+    typed = [t.to(wanted) if t.is_floating_point() else t for t in made]
+    if torch.device(device).type == "cpu":
+        return tuple(_placed(torch, t, n) for n, t in enumerate(typed))
+    return tuple(t.to(device) for t in typed)
+
+
+def _placed(torch: Any, tensor: Any, number: int) -> Any:
+    """Return a copy at an offset of its own; NumPy's memory, since that asks for large pages."""
+    bits = tensor.contiguous().flatten().view(torch.uint8).numpy()  # NumPy has no bfloat16
+    raw = torch.from_numpy(placed(bits, number))
+    return raw.view(tensor.dtype).view(tensor.shape)
 
 
 def arrays(torch: Any, values: Sequence[Any]) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 from hwbench.case import Case
 from hwbench.dialects import caches, refusals
 from hwbench.dialects.libraries import absent, family, index, load
+from hwbench.dialects.placing import placed
 from hwbench.dialects.rounding import storage, to_storage, widened
 from hwbench.errors import Unavailable
 from hwbench.kernel import Kernel
@@ -106,7 +107,10 @@ def _program(
     def rounded(rng: Any) -> list[Any]:
         return [to_storage(v, case.dtype) for v in draw(rng)]
 
-    inputs = [ort.OrtValue.ortvalue_from_numpy(v, *place) for v in rounded(rng)]
+    drawn = rounded(rng)
+    if place[0] == "cpu":  # where the value is no copy, but the array itself
+        drawn = [placed(v, n) for n, v in enumerate(drawn)]
+    inputs = [ort.OrtValue.ortvalue_from_numpy(v, *place) for v in drawn]
     binding, outputs = _bound(session, inputs, (family(case.device), index(case.device)))
 
     # A binding takes an input that lies elsewhere to the device at once, so binding it is the copy.
