@@ -18,13 +18,18 @@ WORKLOAD_PHASES = ("inference", "training")
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One row of a table. `batch_size` is None for a kernel, whose sizes are all in its shape."""
+    """One row of a table. `batch_size` is None for a kernel, whose sizes are all in its shape.
+
+    A workload without one is `auto`: its batch is looked for before the run.
+    """
 
     kind: Kind
     name: str
     version: int
     phase: str  # kernel: forward | backward; workload: inference | training
-    scenario: str  # kernel: hot | cold; inference: single_stream | offline; training: train_step
+    # kernel: hot | cold; training: train_step; inference: single_stream | offline, and where asked
+    # for multi_stream | server
+    scenario: str
     runtime: str
     device: str
     dtype: str
@@ -43,9 +48,14 @@ class Case:
             self.runtime,
             self.device,
             self.dtype,
-            "-" if self.batch_size is None else str(self.batch_size),
+            self._batch(),
             ",".join(f"{k}={v}" for k, v in self.shape.items()) or "-",
         ]
         if self.options:
             parts.append(",".join(f"{k}={self.options[k]}" for k in sorted(self.options)))
         return "/".join(parts)
+
+    def _batch(self) -> str:
+        if self.batch_size is not None:
+            return str(self.batch_size)
+        return "-" if self.kind == "kernel" else "auto"

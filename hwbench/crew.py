@@ -38,8 +38,7 @@ class Crew:
 
     def _started(self, key: str) -> ChildLike:
         if key not in self._members:
-            free = host.available_memory_bytes()
-            self._limits[key] = int(free * MEMORY_FRAC) if free else None
+            self._limits[key] = self.room_bytes()
             self._members[key] = self._spawn(self._next, self.protocol.threads, self._environment())
             self._next += 1
         return self._members[key]
@@ -54,6 +53,11 @@ class Crew:
     def memory_limit(self, case: Case) -> int | None:
         """Return the limit of the case's child; a GPU's driver maps far more than it uses."""
         return self._limits.get(self._key(case)) if case.device == "cpu" else None
+
+    def room_bytes(self) -> int | None:
+        """Return the memory that a child on the CPU would be given now."""
+        free = host.available_memory_bytes()
+        return int(free * MEMORY_FRAC) if free else None
 
     def result(self, reply: Reply) -> VisitResult:
         """Read the outcome of a visit from a reply."""

@@ -7,6 +7,7 @@ seconds of a monotonic clock; `start_s` counts from the start of the run.
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from hwbench.batch import BatchChoice, BatchFit
 from hwbench.bounds import (
     Fraction,
     NonNegativeFloat,
@@ -18,6 +19,7 @@ from hwbench.case import Kind, OptionValue
 from hwbench.device import Device, Environment
 from hwbench.estimate_value import Estimate
 from hwbench.probed import MeterFacts
+from hwbench.served import Serving
 
 # hwbench.record/1  2026-11: the first.
 SCHEMA = "hwbench.record/1"
@@ -25,6 +27,8 @@ SCHEMA = "hwbench.record/1"
 
 Status = Literal["ok", "skipped", "failed"]
 Verdict = Literal["valid", "noisy", "throttled", "drifting", "implausible"]
+StopReason = Literal["precision", "settled", "time", "rounds"]
+SteadyKind = Literal["flat", "warm-up", "slow-down", "no steady state"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,13 +53,27 @@ class Warned:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ahead:
+    """Where the mean of a stretch some hours long, or some hours ahead, will lie."""
+
+    low: PositiveFloat
+    high: PositiveFloat
+    level: Fraction
+    basis: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Predictive:
-    """Where the mean of a later stretch will lie; null bounds come with the reason in `basis`."""
+    """Where the mean of a later stretch of minutes will lie, and in `hours` one of hours.
+
+    Null bounds come with the reason in `basis`.
+    """
 
     low: PositiveFloat | None
     high: PositiveFloat | None
     level: Fraction
     basis: str
+    hours: Ahead | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +151,53 @@ class Visits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Variance:
+    """Where the samples vary: standard deviations of their logarithms, as fractions of the time."""
+
+    within_frac: NonNegativeFloat  # a visit, from sample to sample
+    between_frac: NonNegativeFloat  # visits, beyond what their samples explain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopped:
+    """Why no more samples were taken, and how near the interval came to what was wanted."""
+
+    reason: StopReason
+    half_width_frac: NonNegativeFloat  # of the interval of the median now
+    precision_frac: PositiveFloat  # what was wanted
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trend:
+    """What the visits say of a drift: the change over the run, and whether it is one."""
+
+    drifting: bool
+    change_frac: float  # over the run, by the Theil-Sen slope
+    p_value: Fraction  # of the Mann-Kendall test
+    method: str  # the tests, and of how many visits or batches
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What a case was measured in; null is what this system does not tell, see `why_null`."""
+
+    steal_cores: NonNegativeFloat | None = None  # taken by the hypervisor, in the mean
+    other_cores: NonNegativeFloat | None = None  # used by other processes, in the mean
+    involuntary_switches_per_s: NonNegativeFloat | None = None
+    own_cpu_frac: NonNegativeFloat | None = None  # CPU time over wall time times threads
+    clock_hz_min: PositiveFloat | None = None
+    throttle_events: NonNegativeInt | None = None
+    swap_bytes: NonNegativeInt | None = None
+    sm_clock_frac_min: NonNegativeFloat | None = None  # of the most that the card allows
+    temperature_c_max: float | None = None
+    power_w_max: NonNegativeFloat | None = None
+    throttle_reasons: tuple[str, ...] = ()  # as NVML names them
+    other_processes: NonNegativeInt | None = None  # foreign ones on the GPU
+    why_null: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Measurement:
     """A case with its warm-ups, samples, derived figures, verdict and warnings."""
 
@@ -156,6 +221,7 @@ class Measurement:
     setup_s: NonNegativeFloat | None = None
     first_iteration_s: NonNegativeFloat | None = None
     warmup_s: tuple[NonNegativeFloat, ...] = ()
+    steady: dict[str, NonNegativeInt] = field(default_factory=dict)  # visits by SteadyKind
     samples: tuple[Sample, ...] = ()
     wall_s: Wall | None = None
     latency_s: dict[str, PositiveFloat | None] = field(default_factory=dict)
@@ -167,6 +233,12 @@ class Measurement:
     energy_reason: str | None = None
     power_w: Power | None = None
     memory_peak_bytes: Memory | None = None
+    conditions: Conditions | None = None
+    variance: Variance | None = None
+    trend: Trend | None = None
+    stopped: Stopped | None = None
+    serving: Serving | None = None  # of a scenario that was asked for
+    batch: BatchChoice | None = None  # how its batch size was found, where it was looked for
     verdict: Verdict | None = None
     warnings: tuple[Warned, ...] = ()
 
@@ -183,6 +255,10 @@ class Protocol:
     threads: PositiveInt
     max_seconds: PositiveFloat | None  # of the whole run; later visits are left out after it
     seed: NonNegativeInt
+    max_rounds: PositiveInt | None = None  # those not precise enough are visited up to so often
+    precision_frac: PositiveFloat = 0.01  # half of the median's interval that is enough
+    soak_s: dict[str, NonNegativeFloat] = field(default_factory=dict)  # by device family
+    scenario_visit_s: PositiveFloat | None = None  # a visit's time in a scenario asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,3 +277,4 @@ class Record:
     devices: tuple[Device, ...]
     meters: tuple[MeterFacts, ...]
     measurements: tuple[Measurement, ...]
+    batch_fits: tuple[BatchFit, ...] = ()  # of networks at three batch sizes or more

@@ -6,7 +6,8 @@ Nothing is measured here and no framework is imported; what the runtimes can use
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hwbench import registry
+from hwbench import registry, scenarios
+from hwbench.batch import BatchChoice
 from hwbench.case import KERNEL_PHASES, Case
 from hwbench.measurement import Protocol, Work
 from hwbench.probed import RuntimeFacts
@@ -21,6 +22,7 @@ class PlannedCase:
     case: Case
     work: Work
     skip: str | None = None
+    batch: BatchChoice | None = None  # how its batch size was found, where it was looked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,15 +54,28 @@ def plan(
     Raises what `selection.selected` raises.
     """
     planned = [_planned(c, facts[c.runtime]) for c in selected(profile, selection, facts, present)]
+    rounds = selection.processes or profile.rounds
+    max_seconds = selection.max_seconds or profile.max_seconds
     protocol = Protocol(
-        rounds=selection.processes or profile.rounds,
+        rounds=rounds,
         visit_s=profile.visit_s,
         visit_limit_s=profile.visit_limit_s,
         min_samples=profile.min_samples,
         fresh_processes=profile.fresh_processes or selection.processes is not None,
         threads=threads,
-        max_seconds=selection.max_seconds or profile.max_seconds,
+        max_seconds=max_seconds,
         seed=1,
+        max_rounds=selection.processes or profile.max_rounds,
+        precision_frac=selection.precision or profile.precision_frac,
+        soak_s=_soak(profile, selection),
+        scenario_visit_s=scenarios.visit_budget_s(
+            sum(p.skip is None for p in planned),
+            rounds,
+            max_seconds,
+            asked=selection.max_seconds is not None,
+        )
+        if selection.scenarios
+        else None,
     )
     return Plan(
         profile=profile.name,
@@ -68,6 +83,17 @@ def plan(
         cases=tuple(planned),
         expected_s=expected(planned, protocol),
     )
+
+
+def _soak(profile: Profile, selection: Selection) -> dict[str, float]:
+    if selection.soak_s is None:
+        return dict(profile.soak_s)
+    return dict.fromkeys((CPU, ACCELERATOR), selection.soak_s)
+
+
+def open_batch(planned: PlannedCase) -> bool:
+    """Return whether the batch size of a case is still to be found."""
+    return planned.skip is None and planned.case.kind == "workload" and not planned.case.batch_size
 
 
 def _planned(case: Case, facts: RuntimeFacts) -> PlannedCase:
@@ -137,5 +163,8 @@ def expected(planned: Sequence[PlannedCase], protocol: Protocol) -> float:
 def visit_s(case: Case, protocol: Protocol) -> float:
     """Return a rough time of one visit, from an assumed speed."""
     speed = _ASSUMED_FLOPS_PER_S[family(case.device)]
+    if case.scenario == "server":
+        return protocol.scenario_visit_s or protocol.visit_s
     iteration_s = (work(case).flops_per_iteration or 0) / speed
-    return max(protocol.visit_s * 1.3, (protocol.min_samples + 2) * iteration_s)
+    soak_s = protocol.soak_s.get(family(case.device), 0.0)
+    return soak_s + max(protocol.visit_s * 1.3, (protocol.min_samples + 2) * iteration_s)

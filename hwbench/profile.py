@@ -38,6 +38,9 @@ class Profile:
     visit_limit_s: float
     fresh_processes: bool
     max_seconds: float | None
+    max_rounds: int
+    precision_frac: float
+    soak_s: Mapping[str, float]  # by device family
     entries: tuple[Entry, ...]
 
 
@@ -74,6 +77,9 @@ def _profile(name: str, data: Mapping[str, Any]) -> Profile:
         visit_limit_s=data["visit_limit_s"],
         fresh_processes=data["fresh_processes"],
         max_seconds=data.get("max_seconds"),
+        max_rounds=data.get("max_rounds", data["rounds"]),
+        precision_frac=data.get("precision", 0.01),
+        soak_s=data.get("soak_s", {}),
         entries=tuple(entries),
     )
 

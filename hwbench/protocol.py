@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from hwbench.bounds import NonNegativeFloat as Seconds
 from hwbench.case import Case
-from hwbench.measurement import Checked, Memory, Sample
+from hwbench.measurement import Checked, Conditions, Memory, Sample, SteadyKind
+from hwbench.served import Search, Terms
 from hwbench.timing import Pace
 
 # Seeds: the check is the same everywhere; each visit draws inputs of its own.
@@ -64,6 +65,7 @@ class VisitRequest:
     keep: bool = False  # keep the program for the next visit (persistent children)
     memory_limit_bytes: int | None = None
     trial: bool = False  # run one iteration only: does it fit?
+    serving: Terms | None = None  # of a scenario that was asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +81,13 @@ class VisitResult:
     setup_s: Seconds | None = None
     first_iteration_s: Seconds | None = None
     warmup_s: tuple[Seconds, ...] = ()
+    steady: SteadyKind | None = None  # how the visit's times ran; null: too few to tell
     samples: tuple[Sample, ...] = ()
+    conditions: Conditions | None = None
     checked: Checked | None = None
     memory: Memory | None = None
     took_s: Seconds = 0.0
+    search: Search | None = None  # of the scenario `server`
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,13 @@
 """From an unfinished record, or from its journal alone, back to the plan and the visits made."""
 
 from pathlib import Path
+from typing import cast
 
 from hwbench import journal, store
 from hwbench.case import Case
 from hwbench.device import Environment
 from hwbench.errors import BadInput, BadRecord
-from hwbench.measurement import Measurement, Record
+from hwbench.measurement import Measurement, Record, SteadyKind
 from hwbench.planning import PlannedCase
 from hwbench.protocol import VisitResult
 
@@ -115,7 +116,8 @@ def _planned(m: Measurement) -> PlannedCase:
         options=m.runtime_options,
     )
     never = m.status == "skipped" and m.visits.planned == 0
-    return PlannedCase(case=case, work=m.work, skip=m.reason if never else None)
+    skip = m.reason if never else None
+    return PlannedCase(case=case, work=m.work, skip=skip, batch=m.batch)
 
 
 def _all_visits(record: Record) -> tuple[VisitResult, ...]:
@@ -126,6 +128,8 @@ def _all_visits(record: Record) -> tuple[VisitResult, ...]:
 def _visits(m: Measurement) -> list[VisitResult]:
     """Cut a measurement into its visits; what it keeps once goes to the first of them."""
     rounds = sorted({s.round for s in m.samples})
+    kinds = [cast(SteadyKind, kind) for kind, n in m.steady.items() for _ in range(n)]
+    searches = {s.round: s for s in (m.serving.searches if m.serving else ())}
     visits = []
     for n, number in enumerate(rounds):
         samples = tuple(s for s in m.samples if s.round == number)
@@ -139,10 +143,13 @@ def _visits(m: Measurement) -> list[VisitResult]:
                 setup_s=m.setup_s if first else None,
                 first_iteration_s=m.first_iteration_s if first else None,
                 warmup_s=m.warmup_s if first else (),
+                steady=kinds[n] if n < len(kinds) else None,
                 samples=samples,
+                conditions=m.conditions if first else None,
                 checked=m.checked if first else None,
                 memory=m.memory_peak_bytes if first else None,
                 took_s=sum(s.wall_s for s in samples),
+                search=searches.get(number),
             )
         )
     if m.status == "failed":

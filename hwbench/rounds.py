@@ -10,23 +10,32 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from hwbench import fitting, measurement, planning, store, summary
+from hwbench import (
+    batch_fit,
+    fitting,
+    measurement,
+    planning,
+    stats,
+    stopping,
+    store,
+    summary,
+    verdicts,
+)
+from hwbench.asking import Asking
 from hwbench.case import Case
-from hwbench.child import ChildFailed
 from hwbench.crew import Crew
 from hwbench.errors import StorageFull
 from hwbench.journal import Header, Journal
 from hwbench.measurement import Measurement, Record
+from hwbench.outcomes import ASSUMED, Spread
 from hwbench.preparation import Preparation
 from hwbench.probing import Spawn
+from hwbench.profile import ACCELERATOR, CPU, family
 from hwbench.progress import Progress
-from hwbench.protocol import VisitRequest, VisitResult
-from hwbench.timing import Pace
+from hwbench.protocol import VisitResult
 
-LATENCY_SAMPLES = 60  # of a visit, for single inferences: five visits are enough for a p99
-SAMPLES = 20  # of a visit, for the rest: together they fill its time, and rounds tell the more
-SAMPLE_S = 0.010  # the least length of such a sample
-LATENCY_SAMPLE_S = 0.001  # an iteration at least this long is timed by itself
+Ended = Literal["complete", "out_of_time", "interrupted", "storage_full"]
+SOAKED_S = 20.0  # of running before a visit, after which a device counts as warm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +44,7 @@ class Outcome:
 
     record: Record
     path: Path
-    ended: Literal["complete", "out_of_time", "interrupted", "storage_full"]
+    ended: Ended
     message: str | None = None
     visits_made: int = 0  # by this call; none of a run that was finished before
 
@@ -58,25 +67,41 @@ class Rounds:
         spawn: Spawn,
         clock: Callable[[], float] = time.perf_counter,
         took_before: float = 0.0,
+        spread: Spread = ASSUMED,
+        spent_s: float = 0.0,
     ) -> None:
-        """Take up a run whose journal already holds `visits`, made in `took_before` seconds."""
+        """Take up a run whose journal already holds `visits`, made in `took_before` seconds.
+
+        `spent_s` of this run's time are gone already, in the search for batch sizes.
+        `spread` is what is known of this machine's drift from hour to hour.
+        """
         self.header, self.protocol = header, header.protocol
         self.journal, self.out, self.progress, self.clock = journal, out, progress, clock
         self.visits: dict[str, list[VisitResult]] = {p.case.id: [] for p in header.cases}
         for visit in visits:
             self.visits.setdefault(visit.id, []).append(visit)
         self.took_before = took_before
+        self.surroundings = summary.Surroundings(spread=spread, unsoaked=_unsoaked(header))
         self._made_before = len(visits)
-        self.began = clock()
+        self.began = clock() - spent_s
         self.crew = Crew(header.protocol, spawn, 1 + max((v.process for v in visits), default=-1))
         self.preparation = Preparation(self.crew, progress)
+        self.asking = Asking(
+            protocol=header.protocol,
+            crew=self.crew,
+            preparation=self.preparation,
+            progress=progress,
+            clock=clock,
+            run_start=self.began - took_before,
+            left_s=self._remaining_s,
+        )
         self.measured = {p.case.id: self._summarised(p.case.id) for p in header.cases}
 
     def go(self, expected_s: float) -> Outcome:
         """Make the visits that are left and return how it ended; the record is on disk then."""
         left = list(self._left())
         self.progress.begin(len(left), expected_s or self._left_s(left))
-        ended: Literal["complete", "out_of_time", "interrupted", "storage_full"] = "complete"
+        ended: Ended = "complete"
         message = None
         try:
             self._save()
@@ -85,12 +110,23 @@ class Rounds:
             if self._make(left):
                 ended = "out_of_time"
                 message = f"the {self.protocol.max_seconds:.0f} s of this run are up"
+            elif left:  # a run that was finished before is not taken up again
+                self._refine()
         except KeyboardInterrupt:
             ended = "interrupted"
         except StorageFull as e:
             ended, message = "storage_full", str(e)
         finally:
             self.crew.end()
+        return self._kept(ended, message)
+
+    def abandoned(self) -> Outcome:
+        """End before the first visit, with what the plan says on disk."""
+        self.crew.end()
+        return self._kept("interrupted")
+
+    def _kept(self, ended: Ended, message: str | None = None) -> Outcome:
+        """Put the record on disk and return how the run ended."""
         record = self.record()
         try:
             store.save(record, self.out)
@@ -126,6 +162,24 @@ class Rounds:
             self.crew.done_with(case, next(coming, None))
         return cut
 
+    def _refine(self) -> None:
+        """Visit on what is not precise yet, while there is time."""
+        for number in range(self.protocol.rounds, stopping.most(self.protocol)):
+            left = [(case, number) for case in self._wanting()]
+            if not left:
+                return
+            self.progress.begin(len(left), self._left_s(left))
+            self._make(left)
+
+    def _wanting(self) -> Iterator[Case]:
+        """Yield the cases that another visit may bring to the precision that is wanted."""
+        for planned in self.header.cases:
+            m = self.measured[planned.case.id]
+            if m.status == "ok" and m.wall_s is not None:
+                medians = [stats.median(r) for r in summary.calm_rounds(m.samples)]
+                if stopping.wanting(m.wall_s, medians, self.protocol):
+                    yield planned.case
+
     def _failed(self, case: Case) -> bool:
         return any(v.status == "failed" for v in self.visits[case.id])
 
@@ -135,18 +189,21 @@ class Rounds:
 
     def _too_late(self, case: Case) -> bool:
         """Return whether a visit would end after the run's time, by what it took before."""
-        if self.protocol.max_seconds is None:
+        remaining_s = self._remaining_s()
+        if remaining_s is None:
             return False
         took = max((v.took_s for v in self.visits.get(case.id, ())), default=0.0)
-        return self.clock() - self.began + took > self.protocol.max_seconds
+        return took > remaining_s
+
+    def _remaining_s(self) -> float | None:
+        """Return what is left of the run's time, None without an end."""
+        if self.protocol.max_seconds is None:
+            return None
+        return self.protocol.max_seconds - (self.clock() - self.began)
 
     def _visit(self, case: Case, number: int) -> VisitResult:
-        """Have a child visit the case; a death, a hang or a failure is the visit's result."""
-        try:
-            result = self._asked(case, number)
-        except ChildFailed as e:
-            self.crew.lose(case)
-            result = self._failure(case, number, e.code, str(e))
+        """Have the case visited; one that does not fit says what would."""
+        result = self.asking.visit(case, number, check=not self._checked(case))
         if result.code == "memory" and case.batch_size is not None:
             self.crew.lose(case)
             result = replace(result, reason=self._largest(case, result.reason or ""))
@@ -159,83 +216,15 @@ class Rounds:
             smaller = replace(case, batch_size=batch_size)
             if self._too_late(smaller):
                 return fitting.Trial(fits=False, reason="the run's time was up")
-            return self._tried(smaller)
+            return self.asking.trial(smaller)
 
         self.progress.note(f"{case.id} does not fit: looking for the largest batch that does")
         limit = self.crew.memory_limit(case) or self._device_bytes(case)
         return fitting.explained(case.batch_size or 1, reason, attempt, limit)
 
-    def _tried(self, case: Case) -> fitting.Trial:
-        """Run one iteration of the case in a fresh process."""
-        try:
-            result = self._asked(case, 0, trial=True)
-        except ChildFailed as e:
-            return fitting.Trial(fits=False, reason=str(e))
-        finally:
-            self.crew.lose(case)
-        peak = result.memory and (result.memory.device or result.memory.host)
-        return fitting.Trial(
-            fits=result.status == "ok", peak_bytes=peak or None, reason=result.reason
-        )
-
     def _device_bytes(self, case: Case) -> int | None:
         found = [d.memory_bytes for d in self.header.devices if d.name == case.device]
         return found[0] if found else None
-
-    def _asked(self, case: Case, number: int, trial: bool = False) -> VisitResult:
-        blocked = self.preparation.blocked(case)
-        if blocked is not None:
-            return self._failure(case, number, blocked.code, blocked.reason)
-        child = self.crew.member(case)
-        start = self.clock()
-        request = replace(self._request(case, number, child.number), trial=trial)
-        if trial:
-            request = replace(request, check=False, keep=False)
-        reply = child.ask("visit", request, self._limit_s(case), self.progress.tick)
-        if reply.ok:
-            result = self.crew.result(reply)
-            return replace(result, took_s=self.clock() - start)
-        reason = (reply.reason or "it failed") + (f": {reply.remedy}" if reply.remedy else "")
-        return self._failure(case, number, reply.code or "error", reason)
-
-    def _request(self, case: Case, number: int, process: int) -> VisitRequest:
-        check = not self._checked(case)
-        paths = self.preparation.paths(case)
-        return VisitRequest(
-            case=case,
-            threads=self.protocol.threads,
-            pace=self._pace(case),
-            round=number,
-            process=process,
-            run_start=self.began - self.took_before,
-            seed=self.protocol.seed,
-            check=check,
-            keep=not self.protocol.fresh_processes,
-            memory_limit_bytes=self.crew.memory_limit(case),
-            **paths,
-        )
-
-    def _limit_s(self, case: Case) -> float:
-        """Return how long a visit may take: the protocol's limit, more for a case of much work."""
-        return max(self.protocol.visit_limit_s, 10 * planning.visit_s(case, self.protocol))
-
-    def _pace(self, case: Case) -> Pace:
-        """Return how a visit is cut: inferences one by one where the clock allows it."""
-        pace = Pace(
-            visit_s=self.protocol.visit_s,
-            min_samples=self.protocol.min_samples,
-            limit_s=self._limit_s(case) / 2,
-            sample_s=max(SAMPLE_S, self.protocol.visit_s / SAMPLES),
-            max_samples=max(SAMPLES, self.protocol.min_samples),
-        )
-        if case.phase == "inference":
-            return replace(pace, sample_s=LATENCY_SAMPLE_S, max_samples=LATENCY_SAMPLES)
-        return pace
-
-    def _failure(self, case: Case, number: int, code: str, reason: str) -> VisitResult:
-        return VisitResult(
-            id=case.id, status="failed", round=number, process=0, code=code, reason=reason
-        )
 
     def _checked(self, case: Case) -> bool:
         return any(v.checked is not None for v in self.visits.get(case.id, ()))
@@ -251,19 +240,24 @@ class Rounds:
 
     def _summarised(self, case_id: str) -> Measurement:
         planned = next(p for p in self.header.cases if p.case.id == case_id)
-        return summary.measurement(planned, self.visits[case_id], self.protocol)
+        seen = self.visits[case_id]
+        return summary.measurement(planned, seen, self.protocol, self.surroundings)
 
     def _left_s(self, left: list[tuple[Case, int]]) -> float:
         """Return about how long the visits left take: as before, or else by assumed speeds."""
         took = {i: max(v.took_s for v in seen) for i, seen in self.visits.items() if seen}
         total = sum(took.get(case.id) or planning.visit_s(case, self.protocol) for case, _ in left)
-        if self.protocol.max_seconds is None:
-            return total
-        return max(0.0, min(total, self.protocol.max_seconds - (self.clock() - self.began)))
+        remaining_s = self._remaining_s()
+        return total if remaining_s is None else max(0.0, min(total, remaining_s))
 
     def record(self) -> Record:
         """Return the record of all that is finished."""
         head = self.header
+        measurements = verdicts.against_roofs(
+            [self.measured[p.case.id] for p in head.cases],
+            _cache_bytes(head),
+            {d.name: d.power_limit_w for d in head.devices},
+        )
         return Record(
             schema=measurement.SCHEMA,
             id=head.id,
@@ -276,8 +270,24 @@ class Rounds:
             environment=head.environment,
             devices=head.devices,
             meters=head.meters,
-            measurements=summary.judged([self.measured[p.case.id] for p in head.cases]),
+            measurements=measurements,
+            batch_fits=batch_fit.fits(measurements),
         )
 
     def _save(self) -> None:
         store.save(self.record(), self.out)
+
+
+def _unsoaked(header: Header) -> frozenset[str]:
+    """Return the devices that grow hot in use and are not run warm first: GPUs, and laptops."""
+    laptop = "power_source" in header.environment.settings
+    hot = {d.name for d in header.devices if family(d.name) == ACCELERATOR or laptop}
+    return frozenset(d for d in hot if header.protocol.soak_s.get(family(d), 0.0) < SOAKED_S)
+
+
+def _cache_bytes(header: Header) -> dict[str, int | None]:
+    """Return the size of each device's last-level cache, as far as it is known."""
+    sizes: dict[str, int | None] = dict.fromkeys(
+        (d.name for d in header.devices), verdicts.ACCELERATOR_CACHE_BYTES
+    )
+    return sizes | {CPU: header.environment.cpu.cache_bytes}

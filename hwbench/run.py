@@ -7,11 +7,13 @@ from pathlib import Path
 
 import hwbench
 from hwbench import (
+    batch_auto,
     doctor,
     host,
     journal,
     lock,
     nvml,
+    outcomes,
     planning,
     profile,
     registry,
@@ -73,13 +75,31 @@ def run(options: Options, progress: Progress | None = None, spawn: Spawn = Child
     out = options.out or default_out(options.profile)
     store.check_writable(out)
     with lock.held(str(out), options.force):
-        plan = make_plan(options, spawn)
-        header = _header(options, plan)
+        found = batch_auto.resolved(
+            make_plan(options, spawn),
+            nvml.devices().devices,
+            progress,
+            spawn,
+            options.selection.max_seconds,
+        )
+        header = _header(options, found.plan)
         earlier = store.set_aside((out, journal.path_of(out)))
         if earlier is not None:
             progress.note(f"{out} was there already: that run is now {earlier}")
         with journal.Journal(journal.path_of(out), header) as kept:
-            return Rounds(header, (), kept, out, progress, spawn).go(plan.expected_s)
+            rounds = Rounds(
+                header,
+                (),
+                kept,
+                out,
+                progress,
+                spawn,
+                spread=_spread(header),
+                spent_s=found.took_s,
+            )
+            if found.interrupted:
+                return rounds.abandoned()
+            return _remembered(rounds.go(found.plan.expected_s), progress)
 
 
 def default_out(profile_name: str) -> Path:
@@ -119,5 +139,24 @@ def _resume(options: Options, progress: Progress, spawn: Spawn) -> Outcome:
         resuming.reopened(header, visits, out) as kept,
     ):
         before = resuming.took(header, visits, out)
-        rounds = Rounds(header, visits, kept, out, progress, spawn, took_before=before)
-        return rounds.go(0.0)
+        known = _spread(header)
+        rounds = Rounds(
+            header, visits, kept, out, progress, spawn, took_before=before, spread=known
+        )
+        return _remembered(rounds.go(0.0), progress)
+
+
+def _spread(header: journal.Header) -> outcomes.Spread:
+    """Return what earlier runs say of this machine's drift from hour to hour."""
+    known = outcomes.read(outcomes.folder())
+    return outcomes.spread(header.environment.machine_id, known)
+
+
+def _remembered(outcome: Outcome, progress: Progress) -> Outcome:
+    """Add a finished run to the machine's history; that it cannot be written harms no run."""
+    if outcome.ended in ("complete", "out_of_time") and outcome.visits_made:
+        try:
+            outcomes.remember(outcome.record, outcomes.folder())
+        except OSError as e:
+            progress.note(f"this run is not added to the machine's history: {e.strerror}")
+    return outcome

@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from hwbench import registry
+from hwbench import registry, scenarios
 from hwbench.case import Case
 from hwbench.errors import BadInput, UnknownName
 from hwbench.probed import RuntimeFacts
@@ -27,10 +27,15 @@ class Selection:
     devices: tuple[str, ...] = ()
     dtypes: tuple[str, ...] = ()
     batch_sizes: tuple[int, ...] = ()
+    auto_batch: bool = False  # look for the batch size, beside those of `batch_sizes`
     models: tuple[str, ...] = ()
     threads: int | None = None
     processes: int | None = None
     max_seconds: float | None = None
+    precision: float | None = None
+    soak_s: float | None = None
+    scenarios: tuple[str, ...] = ()  # of inference; then nothing else is run
+    latency_bound_s: float | None = None
 
 
 def check_names(selection: Selection) -> None:
@@ -47,6 +52,12 @@ def check_names(selection: Selection) -> None:
                 " (`hwbench list workloads`); models of your own come with a later one"
             )
         registry.networks()[name]
+    scenarios.check(selection.scenarios, selection.latency_bound_s, selection.batch_sizes)
+    if selection.auto_batch and selection.scenarios:
+        raise BadInput(
+            f"--batch-size auto: the scenario {selection.scenarios[0]} states its own batch, or"
+            " needs a number: leave --batch-size out, or give one"
+        )
 
 
 def selected(
@@ -84,6 +95,8 @@ def _entries(profile: Profile, selection: Selection) -> Iterator[Entry]:
     """Yield the profile's entries; `--model` puts its own in the place of the workloads."""
     every = (CPU, ACCELERATOR)
     for entry in profile.entries:
+        if entry.kind == "kernel" and selection.scenarios:
+            continue
         if entry.kind == "kernel" or not selection.models:
             yield entry
     for name in selection.models:
@@ -141,20 +154,48 @@ def _workload_cases(
     network = registry.networks()[entry.name]
     own = {family(device): (network.variant.batch_size,)}
     sizes = (entry.batch_sizes or own).get(family(device), ())
-    for batch_size in selection.batch_sizes if sizes and selection.batch_sizes else sizes:
-        inference = "single_stream" if batch_size == 1 else "offline"
+    bound_s = selection.latency_bound_s
+    for scenario, batch_size in _queries(selection, phase, sizes):
         yield Case(
             kind="workload",
             name=network.name,
             version=network.workload.version,
             phase=phase,
-            scenario="train_step" if phase == "training" else inference,
+            scenario=scenario,
             runtime=runtime,
             device=device,
             dtype=dtype,
             batch_size=batch_size,
             shape=network.variant.shape,
+            options={} if bound_s is None else {scenarios.LATENCY_BOUND: bound_s},
         )
+
+
+def batch_scenario(phase: str, batch_size: int | None) -> str:
+    """Return the scenario of a network where none was asked for."""
+    if phase == "training":
+        return "train_step"
+    return "single_stream" if batch_size == 1 else "offline"
+
+
+def _queries(
+    selection: Selection, phase: str, sizes: Sequence[int]
+) -> Iterator[tuple[str, int | None]]:
+    """Yield (scenario, batch size) of a network; `sizes` are the profile's, none: not here.
+
+    None is a batch size that is still to be found.
+    """
+    asked = selection.batch_sizes
+    for scenario in selection.scenarios if sizes and phase == "inference" else ():
+        for batch_size in scenarios.batch_sizes(scenario, asked, sizes):
+            yield scenario, batch_size
+    if selection.scenarios:
+        return
+    own: Sequence[int | None] = asked if sizes and asked else sizes
+    if sizes and selection.auto_batch:
+        own = [*asked, None]
+    for size in own:
+        yield batch_scenario(phase, size), size
 
 
 def _matching(cases: Mapping[str, Case], selection: Selection) -> list[Case]:

@@ -3,41 +3,59 @@
 The record keeps the samples; everything here can be derived from them again.
 """
 
-import itertools
+import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from hwbench import stats
+from hwbench import (
+    foresight,
+    intervals,
+    repeats,
+    scenario_figures,
+    stats,
+    stopping,
+    trend,
+    verdicts,
+)
 from hwbench.case import Case
 from hwbench.estimate_value import Estimate, reciprocal
+from hwbench.interference import PASSING, kind_of, merged
 from hwbench.measurement import (
     Checked,
     Measurement,
     Memory,
-    Predictive,
     Protocol,
     Sample,
     Status,
-    Verdict,
+    Trend,
+    Variance,
     Visits,
     Wall,
-    Warned,
 )
+from hwbench.outcomes import ASSUMED, Spread
 from hwbench.planning import PlannedCase
 from hwbench.protocol import VisitResult
 
-PREDICTIVE_ROUNDS = 5  # visits below which a later stretch is not predicted
-NOISY_FRAC = 0.10  # half-width of the interval, relative to the median
-DRIFTING_FRAC = 0.15  # between the medians of the first and the last round
-ROOFS = ("gemm", "gemm_int8")  # matrix products: what no other case of their dtype outruns
-IMPLAUSIBLE = 1.10  # times the best that any case of the run reached at a matrix product
+CALM = 3  # undisturbed samples of a round that stand for it
 
 NOT_VISITED = "not visited: the run ended before its turn"
 NO_ENERGY = "this version finds power meters but does not read them yet"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What the figures of a case depend on beside its own visits."""
+
+    spread: Spread = ASSUMED  # of the machine from hour to hour
+    unsoaked: frozenset[str] = frozenset()  # devices that grow hot and were not soaked
+
+
 def measurement(
-    planned: PlannedCase, visits: Sequence[VisitResult], protocol: Protocol
+    planned: PlannedCase,
+    visits: Sequence[VisitResult],
+    protocol: Protocol,
+    surroundings: Surroundings | None = None,
 ) -> Measurement:
     """Return the measurement of a planned case from the visits so far."""
     failed = next((v for v in visits if v.status == "failed"), None)
@@ -51,10 +69,15 @@ def measurement(
     if failed is not None:
         # Samples taken before the failure are kept, but no figure is made of them.
         failure = _bare(planned, "failed", failed.reason or "it failed", counted)
-        return replace(failure, samples=_samples(done))
+        return replace(failure, samples=_samples([*done, failed]))
     if not done:
         return _bare(planned, "skipped", NOT_VISITED, counted)
-    return _measured(_bare(planned, "ok", None, counted), planned.case, done)
+    bare = _bare(planned, "ok", None, counted)
+    measured = _measured(bare, planned.case, done, protocol, surroundings or Surroundings())
+    if protocol.scenario_visit_s is None or measured.phase != "inference":
+        return measured
+    searches = [v.search for v in done if v.search is not None]
+    return replace(measured, serving=scenario_figures.serving(measured, searches))
 
 
 def _bare(planned: PlannedCase, status: Status, reason: str | None, counted: Visits) -> Measurement:
@@ -77,6 +100,7 @@ def _bare(planned: PlannedCase, status: Status, reason: str | None, counted: Vis
         reason=reason,
         work=planned.work,
         visits=counted,
+        batch=planned.batch,
         energy_reason="nothing was measured",
     )
 
@@ -85,18 +109,26 @@ def _samples(visits: Iterable[VisitResult]) -> tuple[Sample, ...]:
     return tuple(s for v in visits for s in v.samples)
 
 
-def _measured(bare: Measurement, case: Case, done: Sequence[VisitResult]) -> Measurement:
+def _measured(
+    bare: Measurement,
+    case: Case,
+    done: Sequence[VisitResult],
+    protocol: Protocol,
+    surroundings: Surroundings,
+) -> Measurement:
     """Return the measurement with the figures of its finished visits."""
     samples = _samples(done)
-    wall = wall_time(samples)
+    wall = wall_time(samples, protocol, surroundings.spread)
     estimate = Estimate(point=wall.point, low=wall.low, high=wall.high, level=wall.level)
     latency, why = latencies(case, samples)
-    return replace(
+    medians = [stats.median(r) for r in calm_rounds(samples)]
+    measured = replace(
         bare,
         checked=next((v.checked for v in done if v.checked), None) or _unchecked(),
         setup_s=done[0].setup_s,
         first_iteration_s=done[0].first_iteration_s,
         warmup_s=tuple(s for v in done for s in v.warmup_s),
+        steady=dict(Counter(v.steady for v in done if v.steady is not None)),
         samples=samples,
         wall_s=wall,
         latency_s=dict(latency),
@@ -106,9 +138,12 @@ def _measured(bare: Measurement, case: Case, done: Sequence[VisitResult]) -> Mea
         bytes_per_s=_rate(bare.work.bytes_per_iteration, estimate),
         energy_reason=NO_ENERGY,
         memory_peak_bytes=_peak(done),
-        verdict=verdict(wall, samples),
-        warnings=tuple(warnings(wall, samples, bare.visits)),
+        conditions=merged([v.conditions for v in done if v.conditions is not None]),
+        variance=variance_of(samples),
+        trend=trend_of(samples),
+        stopped=stopping.stopped(wall, medians, protocol),
     )
+    return verdicts.judged(measured, protocol, case.device in surroundings.unsoaked)
 
 
 def _unchecked() -> Checked:
@@ -130,49 +165,83 @@ def _peak(done: Sequence[VisitResult]) -> Memory:
     return Memory(host=max(host, default=None), device=max(device, default=None))
 
 
-def by_round(samples: Iterable[Sample]) -> Mapping[int, list[float]]:
-    """Return seconds per iteration of each sample, by round."""
-    rounds: dict[int, list[float]] = {}
+def by_round(samples: Iterable[Sample]) -> Mapping[int, list[Sample]]:
+    """Return the samples by round."""
+    rounds: dict[int, list[Sample]] = {}
     for s in samples:
-        rounds.setdefault(s.round, []).append(s.wall_s / s.loops)
+        rounds.setdefault(s.round, []).append(s)
     return rounds
 
 
-def wall_time(samples: Sequence[Sample]) -> Wall:
-    """Return the time per iteration: median, its interval, mean, and what is to come.
+def calm_rounds(samples: Iterable[Sample]) -> list[list[float]]:
+    """Return seconds per iteration by round: of the samples that nothing disturbed.
 
-    The order-statistic interval takes samples as independent, which those of one visit are not;
-    so it is widened to hold the median of every round.
+    A round with fewer than CALM of them keeps all: a case never ends empty, nor on a lucky few.
     """
-    rounds = by_round(samples)
-    values = [v for r in rounds.values() for v in r]
-    interval = stats.median_interval(values)
-    medians = [stats.median(r) for r in rounds.values()]
-    iterations = sum(s.loops for s in samples)
+    rounds = []
+    for of_round in by_round(samples).values():
+        calm = [s for s in of_round if s.disturbed is None]
+        kept = calm if len(calm) >= CALM else of_round
+        rounds.append([s.wall_s / s.loops for s in kept])
+    return rounds
+
+
+def lasting_means(samples: Iterable[Sample]) -> list[float]:
+    """Return the mean seconds per iteration of each round, as a later stretch would be.
+
+    What this machine's own other programs took is left out where enough is left: they are no part
+    of the training to come. What its neighbours take, and its own heat, is.
+    """
+    means = []
+    for of_round in by_round(samples).values():
+        own = [s for s in of_round if not _passing(s)]
+        kept = own if len(own) >= CALM else of_round
+        means.append(sum(s.wall_s for s in kept) / sum(s.loops for s in kept))
+    return means
+
+
+def _passing(sample: Sample) -> bool:
+    return sample.disturbed is not None and kind_of(sample.disturbed) in PASSING
+
+
+def wall_time(samples: Sequence[Sample], protocol: Protocol, spread: Spread = ASSUMED) -> Wall:
+    """Return the time per iteration: median, its interval, mean, and what is to come."""
+    rounds = calm_rounds(samples)
+    found = intervals.median_now(rounds)
+    n, every = sum(map(len, rounds)), len(samples)
+    left_out = "" if n == every else f"; {every - n} disturbed samples left out"
+    means = lasting_means(samples)
     return Wall(
-        point=interval.point,
-        low=min(interval.low, *medians),
-        high=max(interval.high, *medians),
-        level=round(interval.level, 4),
-        n=len(values),
-        method="order statistics of the median, widened to the medians of all rounds",
-        mean=sum(s.wall_s for s in samples) / iterations,
-        predictive=predictive(rounds),
+        point=found.point,
+        low=found.low,
+        high=found.high,
+        level=round(found.level, 4),
+        n=n,
+        method=found.method + left_out,
+        mean=sum(means) / len(means),
+        predictive=foresight.predictive(means, protocol.visit_s, spread),
     )
 
 
-def predictive(rounds: Mapping[int, Sequence[float]], level: float = 0.90) -> Predictive:
-    """Return where the mean of a later stretch will lie, if there were rounds enough to say."""
-    if len(rounds) < PREDICTIVE_ROUNDS:
-        basis = (
-            f"not stated: {len(rounds)} round(s) say too little of how the machine drifts,"
-            f" {PREDICTIVE_ROUNDS} are needed: run --profile standard"
-        )
-        return Predictive(low=None, high=None, level=level, basis=basis)
-    means = [sum(r) / len(r) for r in rounds.values()]
-    low, high = stats.prediction_interval(means, level) or (None, None)
-    basis = f"t sd sqrt(1 + 1/k) between {len(means)} rounds, for a stretch of some minutes"
-    return Predictive(low=low, high=high, level=level, basis=basis)
+def variance_of(samples: Sequence[Sample]) -> Variance | None:
+    """Return how the undisturbed samples vary within visits and between them, None for too few."""
+    found = repeats.components([stats.logarithms(r) for r in calm_rounds(samples)])
+    if found is None:
+        return None
+    return Variance(within_frac=math.sqrt(found.within), between_frac=math.sqrt(found.between))
+
+
+def trend_of(samples: Sequence[Sample]) -> Trend | None:
+    """Return what the undisturbed samples say of a drift, None where they are too few."""
+    found = trend.drift(calm_rounds(samples))
+    if found.change_frac is None or found.p_value is None:
+        return None
+    return Trend(
+        drifting=found.drifting,
+        change_frac=found.change_frac,
+        p_value=found.p_value,
+        method=found.method,
+    )
 
 
 def latencies(
@@ -190,69 +259,3 @@ def latencies(
     why = ", ".join(f"{name} needs {stats.samples_needed(q)}" for name, q in missing.items())
     closed = "service time, closed loop"
     return found, f"{closed}; of {len(single)} samples: {why}" if why else closed
-
-
-def verdict(wall: Wall, samples: Sequence[Sample]) -> Verdict:
-    """Return valid, noisy or drifting; `implausible` needs the whole run, see `judged`."""
-    medians = [stats.median(r) for r in by_round(samples).values()]
-    if len(medians) >= 3 and abs(medians[-1] / medians[0] - 1) > DRIFTING_FRAC:
-        steps = [b - a for a, b in itertools.pairwise(medians)]
-        if all(s > 0 for s in steps) or all(s < 0 for s in steps):
-            return "drifting"
-    return "noisy" if (wall.high - wall.low) / 2 > NOISY_FRAC * wall.point else "valid"
-
-
-def warnings(wall: Wall, samples: Sequence[Sample], counted: Visits) -> Iterable[Warned]:
-    """Yield what a reader of the figures must know, with the remedy."""
-    if counted.done < counted.planned:
-        yield Warned(
-            code="partial",
-            message=f"{counted.done} of {counted.planned} visits were finished",
-            remedy="hwbench run --resume RECORD finishes the rest",
-        )
-    half = (wall.high - wall.low) / 2 / wall.point
-    if half > NOISY_FRAC:
-        yield Warned(
-            code="noisy",
-            message=f"the interval of the median is +-{half:.0%}",
-            remedy="stop other programs, or run --profile standard",
-        )
-    disturbed = sorted({s.disturbed for s in samples if s.disturbed})
-    if disturbed:
-        n = sum(1 for s in samples if s.disturbed)
-        yield Warned(
-            code="disturbed",
-            message=f"{n} of {len(samples)} samples were taken while {disturbed[-1]}",
-            remedy="stop other programs and run again",
-        )
-    if wall.level < 0.95:
-        yield Warned(
-            code="few_samples",
-            message=f"{wall.n} samples bound the median with {wall.level:.0%} only",
-            remedy="run --profile standard",
-        )
-
-
-def judged(measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:
-    """Mark as implausible what is faster than any matrix product of its device and dtype."""
-    roofs: dict[tuple[str, str], float] = {}
-    for m in measurements:
-        if m.name in ROOFS and m.flops_per_s is not None:
-            key = (m.device, m.dtype)
-            roofs[key] = max(roofs.get(key, 0.0), m.flops_per_s.high)
-    out = []
-    for m in measurements:
-        roof = roofs.get((m.device, m.dtype))
-        if (
-            roof
-            and m.name not in ROOFS
-            and m.flops_per_s is not None
-            and m.flops_per_s.low > IMPLAUSIBLE * roof
-        ):
-            text = f"{m.flops_per_s.point:.3g} FLOP/s, where the best matrix product has {roof:.3g}"
-            warned = Warned(
-                code="implausible", message=text, remedy="please report it with the record"
-            )
-            m = replace(m, verdict="implausible", warnings=(*m.warnings, warned))
-        out.append(m)
-    return tuple(out)

@@ -9,6 +9,7 @@ from hwbench.measurement import Measurement, Record
 from hwbench.planning import Plan
 from hwbench.render import NOTHING, count, gib, half_width, prefixed, seconds, spread, table
 from hwbench.rounds import Outcome
+from hwbench.scenario_views import scenarios
 
 _PHASES = {"forward": "fwd", "backward": "bwd"}
 # What a mark behind a row means; the record says it in full.
@@ -45,29 +46,38 @@ def record(value: Record) -> str:
         here = [m for m in done if (m.device, m.dtype) == (device, dtype)]
         best = max((m.flops_per_s.point for m in here if m.flops_per_s), default=0.0)
         parts.append(f"{device}, {dtype}: best {prefixed(best, 'FLOP/s')}")
-        networks = [m for m in here if m.kind == "workload"]
+        networks = [m for m in here if m.kind == "workload" and m.serving is None]
         if networks:
             parts.append(table(_NETWORK_COLUMNS, _network_rows(networks, best)))
         kernels = [_kernel_row(m, best) for m in here if m.kind == "kernel"]
         if kernels:
             parts.append(table(_KERNEL_COLUMNS, kernels))
+        served = [(m, "".join(sorted(c for c, _ in _marks(m)))) for m in here if m.serving]
+        if served:
+            parts.append(scenarios(served))
     if done:
         parts.append(_legend(done))
+    found = [f"{m.name} {m.phase} {m.runtime}: {m.batch.message}" for m in done if m.batch]
+    if found:
+        parts.append("\n".join(["--batch-size auto:", *found]))
     others = [f"{m.status}: {m.id}\n  {m.reason}" for m in value.measurements if m.status != "ok"]
     if others:
         parts.append("\n".join(others))
-    return "\n\n".join(parts)
+    return "\n\n".join(filter(None, parts))
 
 
 def _legend(done: Sequence[Measurement]) -> str:
     """Say what the columns and the marks mean."""
     said = {code: name for m in done for code, name in _marks(m)}
     marks = "; ".join(f"{code} = {name}" for code, name in said.items())
-    text = (
-        "/s: items per second; ±: half the 95 % interval of the median, now;"
-        "\nbest: FLOP/s as a share of the best seen on that device in that dtype"
-    )
-    return text + (f"\nmarks: {marks}" if marks else "")
+    lines = [f"marks: {marks}"] if marks else []
+    if any(m.serving is None for m in done):
+        lines.insert(
+            0,
+            "/s: items per second; ±: half the interval of the median now (95 % from 5 visits on);"
+            "\nbest: FLOP/s as a share of the best seen on that device in that dtype",
+        )
+    return "\n".join(lines)
 
 
 def _network_rows(networks: Sequence[Measurement], best: float) -> list[tuple[str, ...]]:

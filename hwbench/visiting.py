@@ -8,16 +8,18 @@ import gc
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hwbench import check, interference, registry, timing
+from hwbench import check, interference, registry, serving, timing
 from hwbench.case import Case
 from hwbench.errors import WrongAnswer
-from hwbench.measurement import Checked, Memory, Sample
+from hwbench.failure import Failure, failure_of
+from hwbench.measurement import Checked, Conditions, Memory, Sample
 from hwbench.protocol import CHECK_SEED, CHECK_STEPS, VisitRequest, VisitResult
-from hwbench.runtime import Program, Runtime
+from hwbench.runtime import Answer, Program, Runtime
+from hwbench.served import Search
 from hwbench.units import TOLERANCE
 
 # How many losses are compared in training, and how near they must be. Rounding grows from step to
@@ -36,6 +38,16 @@ class Ready:
     checked: Checked | None = None
 
 
+@dataclass(kw_only=True)
+class Timed:
+    """The samples of a visit with the conditions they were taken in."""
+
+    visit: timing.Visit = field(default_factory=timing.Visit)
+    search: Search | None = None
+    conditions: Conditions | None = None
+    failure: Failure | None = None
+
+
 class Visitor:
     """Visits cases on behalf of the parent, keeping programs that it was asked to keep."""
 
@@ -45,37 +57,40 @@ class Visitor:
         self.kept: dict[str, Ready] = {}
 
     def visit(self, request: VisitRequest) -> VisitResult:
-        """Prepare and check the case if it is new here, then take its samples."""
+        """Prepare and check the case if it is new here, then take its samples.
+
+        An error before the first sample is raised; a later one is the result's, with the samples.
+        """
         began = self.clock()
         limit_memory(request.memory_limit_bytes)
         reset_peak()
         ready = self.kept.pop(request.case.id, None)
         new = ready is None
-        checked_on_its_own = request.check and request.case.kind == "workload"
         if ready is None:
             ready = self._ready(request)
-            if request.check:
-                reset_peak()  # the reference of the check is not the case's memory
+        held = new and request.check and not request.trial
         try:
-            done: tuple[list[float], tuple[Sample, ...]] = ([], ())
-            if not request.trial:
-                done = self._timed(ready.program, request, stale=not new or checked_on_its_own)
-            memory = Memory(host=peak_bytes(), device=ready.program.device_peak_bytes())
+            timed, memory = self._timed(ready, request, new, held)
         finally:
             if request.keep:
                 self.kept[request.case.id] = ready
         result = VisitResult(
             id=request.case.id,
-            status="ok",
+            status="ok" if timed.failure is None else "failed",
+            code=timed.failure.code if timed.failure else None,
+            reason=timed.failure.reason if timed.failure else None,
             round=request.round,
             process=request.process,
             setup_s=ready.setup_s if new else None,
             first_iteration_s=ready.first_iteration_s if new else None,
-            warmup_s=tuple(done[0]),
-            samples=done[1],
+            warmup_s=tuple(timed.visit.warmup_s),
+            steady=timed.visit.steady,
+            samples=tuple(_sample(t, request) for t in timed.visit.samples),
+            conditions=timed.conditions,
             checked=ready.checked if new and request.check else None,
             memory=memory,
             took_s=self.clock() - began,
+            search=timed.search,
         )
         if not request.keep:
             del ready
@@ -83,32 +98,41 @@ class Visitor:
         return result
 
     def _timed(
-        self, program: Program, request: VisitRequest, stale: bool
-    ) -> tuple[list[float], tuple[Sample, ...]]:
-        """Time the program on inputs of this visit's own, watching what else is going on."""
-        if stale:
+        self, ready: Ready, request: VisitRequest, new: bool, held: bool
+    ) -> tuple[Timed, Memory]:
+        """Time the program on inputs of this visit's own; `held`: its answer must stay the same."""
+        program = ready.program
+        if not request.trial and (not new or (held and request.case.kind == "workload")):
             program.renew(_visit_rng(request))
-        before = interference.usage(self.clock())
-        visit = timing.visit(program, request.pace, self.clock)
-        disturbed = interference.disturbance(before, interference.usage(self.clock()))
-        samples = tuple(
-            Sample(
-                loops=loops,
-                wall_s=wall_s,
-                start_s=max(0.0, start - request.run_start),
-                round=request.round,
-                process=request.process,
-                disturbed=disturbed,
-            )
-            for loops, wall_s, start in visit.samples
+        before = program.answer(1) if held and request.case.phase != "training" else None
+        if request.check:
+            reset_peak()  # neither the check's reference nor its answers are the case's memory
+        timed = Timed() if request.trial else self._visited(program, request)
+        memory = Memory(host=peak_bytes(), device=program.device_peak_bytes())
+        if before is not None and timed.failure is None:
+            _same(before, program.answer(1), TOLERANCE[request.case.dtype])
+        return timed, memory
+
+    def _visited(self, program: Program, request: VisitRequest) -> Timed:
+        """Take the samples of a visit, watching what else is going on."""
+        watch = interference.Watch(self.clock, request.threads, request.case.device)
+        visit, search = serving.visit(program, request, self.clock, watch=watch)
+        if visit.failure is not None and not visit.samples:
+            raise visit.failure
+        return Timed(
+            visit=visit,
+            search=search,
+            conditions=watch.conditions(),
+            failure=failure_of(visit.failure) if visit.failure else None,
         )
-        return visit.warmup_s, samples
 
     def _ready(self, request: VisitRequest) -> Ready:
         """Build the program and run it once; where asked, check it first."""
         case = request.case
         runtime = registry.runtimes()[case.runtime]
         runtime.configure(request.threads)
+        if not gc.get_freeze_count():  # a library's half a million objects would be looked at again
+            gc.freeze()  # before every visit: 70 ms with torch, 3 % of one
         apart = request.check and request.check_batch not in (None, case.batch_size)
         checked = None
         if apart:
@@ -176,6 +200,28 @@ class Visitor:
             reference = reference[:steps]
         error = check.output_error((outputs,), reference)
         return _held("torch float64 on the CPU", error, tolerance)
+
+
+def _sample(taken: timing.Taken, request: VisitRequest) -> Sample:
+    return Sample(
+        loops=taken.loops,
+        wall_s=taken.wall_s,
+        start_s=max(0.0, taken.start - request.run_start),
+        round=request.round,
+        process=request.process,
+        disturbed=taken.disturbed,
+    )
+
+
+def _same(before: Answer, after: Answer, tolerance: float) -> None:
+    """Raise WrongAnswer if the same inputs gave another answer after the timing than before it."""
+    pairs = zip(after.outputs, before.outputs, strict=True)
+    error = max((check.largest_error(a, b) for a, b in pairs), default=0.0)
+    if not error <= tolerance:
+        raise WrongAnswer(
+            f"its answer changed while it was timed: by {error:.2g} of its size on the same inputs,"
+            f" where {tolerance:.2g} is allowed"
+        )
 
 
 def _visit_rng(request: VisitRequest) -> Any:

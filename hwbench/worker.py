@@ -13,8 +13,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from hwbench import codec, oom, protocol, registry
-from hwbench.errors import DoesNotFit, HwbenchError, Unavailable, WrongAnswer, one_line
+from hwbench import codec, protocol, registry
+from hwbench.failure import failure_of
 from hwbench.visiting import Visitor
 
 
@@ -63,25 +63,6 @@ def _export(request: protocol.Export) -> Any:
     return {}
 
 
-def failure(error: BaseException) -> protocol.Reply:
-    """Return what went wrong as a reply with a code that the parent can act on."""
-    memory = oom.as_does_not_fit(error) if isinstance(error, Exception) else None
-    if memory is not None or isinstance(error, DoesNotFit):
-        return protocol.Reply(ok=False, code="memory", reason=str(memory or error))
-    if isinstance(error, WrongAnswer):
-        return protocol.Reply(ok=False, code="wrong_answer", reason=str(error))
-    if isinstance(error, Unavailable):
-        return protocol.Reply(
-            ok=False, code="unavailable", reason=error.reason, remedy=error.remedy
-        )
-    if isinstance(error, HwbenchError):
-        return protocol.Reply(ok=False, code="error", reason=str(error))
-    where = traceback.extract_tb(error.__traceback__)
-    place = f" ({os.path.basename(where[-1].filename)}:{where[-1].lineno})" if where else ""
-    text = one_line(str(error))
-    return protocol.Reply(ok=False, code="error", reason=f"{type(error).__name__}: {text}{place}")
-
-
 def serve(lines: Any, answer: Callable[[str], None]) -> None:
     """Answer each request line until the input ends."""
     visitor = Visitor(time.perf_counter)
@@ -99,7 +80,10 @@ def serve(lines: Any, answer: Callable[[str], None]) -> None:
             reply = protocol.Reply(ok=True, result=codec.encode(result))
         except Exception as e:  # any failure of a case is the case's, not the worker's
             traceback.print_exc()
-            reply = failure(e)
+            found = failure_of(e)
+            reply = protocol.Reply(
+                ok=False, code=found.code, reason=found.reason, remedy=found.remedy
+            )
         answer(json.dumps(codec.encode(reply)))
 
 

@@ -295,4 +295,5 @@ def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Give a run a lock and a cache of its own, and every library installed by its word."""
     monkeypatch.setattr(lock, "path", lambda: folder / "hwbench.lock")
     monkeypatch.setenv("HWBENCH_CACHE", str(folder / "cache"))
+    monkeypatch.setenv("HWBENCH_STATE", str(folder / "state"))
     monkeypatch.setattr(probing, "installed", lambda name: None)

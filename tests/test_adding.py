@@ -33,7 +33,12 @@ def add(checkout: Path, path: str) -> None:
 def hwbench(checkout: Path, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-P", "-m", "hwbench", *arguments],
-        env={**os.environ, "PYTHONPATH": str(checkout), "HWBENCH_CACHE": str(checkout / "cache")},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(checkout),
+            "HWBENCH_CACHE": str(checkout / "cache"),
+            "HWBENCH_STATE": str(checkout / "state"),
+        },
         cwd=checkout,
         capture_output=True,
         text=True,

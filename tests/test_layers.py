@@ -13,17 +13,20 @@ ROOT = Path(__file__).parent.parent
 # Every module, once. `*` stands for the files of a folder, where a new file is a new plug-in.
 LAYERS = {
     "words": "bounds units errors",
-    "facts": "case device estimate_value measurement probed stats",
+    "facts": "batch case device early_stopping estimate_value intervals measurement probed repeats"
+    " served stats steady trend",
     "contracts": "kernel meter runtime workload",
     "dialects": "weights dialects.*",
     "architectures": "architectures.*",
     "plug-ins": "kernels.* meters.* runtimes.* workloads.*",
-    "machinery": "advice artifacts cgroup check child codec cpu crew definition fitting host"
-    " interference journal json_schema lock nvml oom planning preparation probing profile progress"
-    " protocol quantity registry resuming rounds selection store summary sysfs timing virtual"
-    " visiting worker",
+    "machinery": "advice arrivals artifacts asking batch_auto batch_fit batch_search cgroup check"
+    " child codec counters cpu crew definition failure fitting foresight gpu_watch host"
+    " interference journal json_schema lock nvml oom outcomes planning preparation probing"
+    " profile progress protocol quantity registry resuming rounds scenario_figures"
+    " scenarios selection server_search serving signs stopping store summary sysfs timing"
+    " tuning verdicts virtual visiting worker",
     "verbs": "doctor listing run",
-    "shell": "__main__ bar render views watching cli cli.*",
+    "shell": "__main__ bar render scenario_views tuning_view views watching cli cli.*",
 }
 
 _GROUND = {"words", "facts", "contracts"}

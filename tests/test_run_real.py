@@ -31,7 +31,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def environment(tmp_path: Path, cache: Path) -> dict[str, str]:
     """Return an environment with a lock and a cache of its own."""
-    own = {"HWBENCH_CACHE": str(cache), "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    own = {
+        "HWBENCH_CACHE": str(cache),
+        "HWBENCH_STATE": str(tmp_path / "state"),
+        "TMPDIR": str(tmp_path),
+        "PYTHONPATH": str(ROOT),
+    }
     return {**os.environ, **own}
 
 
@@ -131,3 +136,30 @@ def test_a_run_killed_in_the_middle_leaves_no_child_and_is_finished_from_its_jou
     every = {(m["id"], number) for m in record["measurements"] for number in range(3)}
     assert len(every) == 9
     assert sorted((v.id, v.round) for v in visits) == sorted(every)
+
+
+def test_a_server_is_searched_for_the_rate_that_meets_the_bound(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    asked = ("--model", "mlp_small", "--scenario", "server", "--latency-bound", "50ms")
+    limits = ("--threads", "1", "--processes", "1", "--max-seconds", "8")
+    process = _smoke(environment, *asked, *limits)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    jsonschema.validate(json.loads((tmp_path / "r.json").read_text()), _published())
+    (m,) = store.load(tmp_path / "r.json").measurements
+    assert m.id.endswith("/server/torch/cpu/float32/1/width=128/latency_bound_s=0.05")
+    assert m.status == "ok" and m.samples and m.wall_s is not None
+    assert m.serving is not None and m.serving.loop == "open"
+    (search,) = m.serving.searches
+    assert search.budget_s <= 8.0
+    assert (m.serving.rate_per_s is None) == (search.rate_per_s is None)
+    assert search.rate_per_s is not None or search.reason
+    for trial in search.trials:
+        assert trial.queries <= trial.planned and trial.rate_per_s > 0
+        if trial.passed:
+            assert trial.latency_estimate_s is not None and trial.latency_estimate_s <= 0.05
+            # As many as the plan's, and no faster than they came.
+            assert trial.queries == trial.planned
+            assert trial.queries / trial.took_s < 1.2 * trial.rate_per_s
+    assert "server" in out and "not MLPerf results" in out

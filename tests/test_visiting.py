@@ -11,7 +11,6 @@ import pytest
 from hwbench import interference, registry, visiting
 from hwbench.case import Case
 from hwbench.errors import WrongAnswer
-from hwbench.interference import Usage
 from hwbench.protocol import VisitRequest
 from hwbench.registry import Shelf
 from hwbench.runtime import Answer, Program, Runtime
@@ -34,6 +33,8 @@ class Library:
         self.prepared: list[tuple[Case, float, str | None]] = []  # case, first draw, model
         self.renewed: list[float] = []
         self.steps = 0
+        self.breaks_at: int | None = None  # the step that raises
+        self.changes_at: int | None = None  # the step after which its answer is another
         runtime = Runtime(
             name="torch",
             dialect="torch",
@@ -71,16 +72,25 @@ class Library:
         self.clock.advance(1.0)
         self.prepared.append((case, drawn, model))
         waiting = iter(answers)
+
+        def answer(steps: int) -> Answer:
+            found = next(waiting, answers[-1])
+            if self.changes_at is not None and self.steps >= self.changes_at:
+                found = replace(found, outputs=tuple(o + 0.5 for o in found.outputs))
+            return found
+
         return Program(
             step=self._step,
             wait=lambda result: self.clock.advance(0.020),
             renew=lambda rng: self.renewed.append(float(rng.random())),
-            answer=lambda steps: next(waiting),
+            answer=answer,
             device_peak_bytes=lambda: 4096,
         )
 
     def _step(self) -> None:
         self.steps += 1
+        if self.steps == self.breaks_at:
+            raise RuntimeError(f"step {self.steps} broke")
 
 
 @pytest.fixture
@@ -131,6 +141,30 @@ def test_wrong_answers_are_not_timed(library: Library, error: float, told: str) 
     with pytest.raises(WrongAnswer, match=told):
         Visitor(library.clock).visit(_request())
     assert library.steps == 1  # the first iteration, which the answer needs
+
+
+@pytest.mark.parametrize("case", [SMALL, INFERENCE])
+def test_an_answer_that_changes_while_it_is_timed_is_a_failure(
+    library: Library, case: Case
+) -> None:
+    library.changes_at = 6
+    with pytest.raises(WrongAnswer, match="its answer changed while it was timed"):
+        Visitor(library.clock).visit(_request(case, no_reference="none"))
+
+
+def test_an_error_while_it_is_timed_keeps_the_samples_before_it(library: Library) -> None:
+    library.breaks_at = 500
+    pace = Pace(visit_s=100.0, min_samples=5, max_samples=1000)
+    result = Visitor(library.clock).visit(_request(pace=pace))
+    assert (result.status, result.code) == ("failed", "error")
+    assert "RuntimeError: step 500 broke" in (result.reason or "")
+    assert 490 <= len(result.samples) + len(result.warmup_s) < 500
+
+
+def test_an_error_before_the_first_sample_is_the_visits_own(library: Library) -> None:
+    library.breaks_at = 2
+    with pytest.raises(RuntimeError, match="step 2 broke"):
+        Visitor(library.clock).visit(_request())
 
 
 def test_a_wrong_loss_is_a_wrong_answer(library: Library, tmp_path: Path) -> None:
@@ -208,15 +242,11 @@ def test_a_trial_runs_one_iteration_and_times_nothing(library: Library) -> None:
 def test_samples_say_what_else_used_the_machine(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    readings = iter(
-        [
-            Usage(clock_s=0.0, busy_s=0.0, steal_s=0.0, own_s=0.0),
-            Usage(clock_s=1.0, busy_s=2.0, steal_s=0.0, own_s=0.5),
-        ]
-    )
-    monkeypatch.setattr(interference, "usage", lambda clock_s: next(readings))
+    told = "others used 1.50 cores"
+    monkeypatch.setattr(interference.Watch, "begin", lambda self: None)
+    monkeypatch.setattr(interference.Watch, "end", lambda self: told)
     result = Visitor(library.clock).visit(_request())
-    assert {s.disturbed for s in result.samples} == {"other processes used 1.50 cores"}
+    assert {s.disturbed for s in result.samples} == {told}
 
 
 def test_the_peak_of_memory_starts_anew_with_each_visit() -> None:

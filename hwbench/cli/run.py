@@ -11,14 +11,15 @@ from hwbench.cli.options import Count, Duration, json_option, names_of, print_js
 _PATH = click.Path(path_type=Path)
 
 
+AUTO = 0  # what `--batch-size auto` is as a number
+
+
 class BatchSize(Count):
-    """A batch size; `auto` is known and refused with the reason."""
+    """A batch size, or `auto`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number."""
-        if value == "auto":
-            self.fail("'auto' comes with a later version: give a number", param, ctx)
-        return super().convert(value, param, ctx)
+        """Return the number; `AUTO` for auto."""
+        return AUTO if value in ("auto", AUTO) else super().convert(value, param, ctx)
 
 
 @click.command(epilog="Example: hwbench run --profile quick --only '*resnet18*' --threads 2")
@@ -36,7 +37,13 @@ class BatchSize(Count):
 )
 @click.option("--device", multiple=True, metavar="D", help="Devices: cpu, cuda:0, ...")
 @click.option("--dtype", multiple=True, metavar="T", help="float32, tf32, bfloat16, float16, int8.")
-@click.option("--batch-size", multiple=True, type=BatchSize(), metavar="N", help="Of workloads.")
+@click.option(
+    "--batch-size",
+    multiple=True,
+    type=BatchSize(),
+    metavar="N|auto",
+    help="Of workloads; auto looks for the best and for the largest that fits.",
+)
 @click.option(
     "--model",
     multiple=True,
@@ -44,12 +51,36 @@ class BatchSize(Count):
     shell_complete=names_of("workloads"),
     help="These workloads instead of the profile's.",
 )
+@click.option(
+    "--scenario",
+    multiple=True,
+    metavar="S",
+    help="Inference as single_stream, multi_stream, offline or server; nothing else is run.",
+)
+@click.option(
+    "--latency-bound",
+    type=Duration(),
+    metavar="DUR",
+    help="What server's 99th percentile must stay within: 50ms, 2s.",
+)
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="CPU threads of each runtime.")
 @click.option(
     "--processes",
     type=click.IntRange(1),
     metavar="N",
     help="Visit each case in N rounds, each in a fresh process.",
+)
+@click.option(
+    "--precision",
+    type=click.FloatRange(0.0, 0.5, min_open=True),
+    metavar="X",
+    help="Visit a case until half the interval of its median is X of it (default 0.01).",
+)
+@click.option(
+    "--soak",
+    type=Duration(),
+    metavar="DUR",
+    help="Run each case so long before every visit, for a warm device.",
 )
 @click.option(
     "--max-seconds", type=Duration(), metavar="S", help="Of the whole run; the rest is left out."
@@ -79,11 +110,16 @@ def command(profile: str, dry_run: bool, as_json: bool, resume: Path | None, **c
             runtimes=chosen["runtime"],
             devices=chosen["device"],
             dtypes=chosen["dtype"],
-            batch_sizes=chosen["batch_size"],
+            batch_sizes=tuple(n for n in chosen["batch_size"] if n != AUTO),
+            auto_batch=AUTO in chosen["batch_size"],
             models=chosen["model"],
             threads=chosen["threads"],
             processes=chosen["processes"],
             max_seconds=chosen["max_seconds"],
+            precision=chosen["precision"],
+            soak_s=chosen["soak"],
+            scenarios=chosen["scenario"],
+            latency_bound_s=chosen["latency_bound"],
         ),
         out=chosen["out"],
         resume=resume,

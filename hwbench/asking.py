@@ -1,0 +1,126 @@
+"""Asking a child for a visit: what it is told, how long it may take, and what becomes of its end.
+
+A death, a hang or a failure is the visit's result, never an error here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from hwbench import fitting, planning, scenarios
+from hwbench.case import Case
+from hwbench.child import ChildFailed
+from hwbench.crew import Crew
+from hwbench.measurement import Protocol
+from hwbench.preparation import Preparation
+from hwbench.profile import family
+from hwbench.progress import Progress
+from hwbench.protocol import VisitRequest, VisitResult
+from hwbench.served import Terms
+from hwbench.timing import Pace
+
+SINGLES = 60  # inferences of a visit that are timed one by one: five visits are enough for a p99
+SAMPLES = 20  # of a visit, for the rest: together they fill its time, and rounds tell the more
+SAMPLE_S = 0.010  # the least length of such a sample
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """What it takes to have cases visited: the children, what was prepared for them, the clock.
+
+    `run_start` is when the run began on that clock, `left_s` what is left of it, None without end.
+    """
+
+    protocol: Protocol
+    crew: Crew
+    preparation: Preparation
+    progress: Progress
+    clock: Callable[[], float]
+    run_start: float
+    left_s: Callable[[], float | None]
+
+    def visit(self, case: Case, number: int, check: bool) -> VisitResult:
+        """Have the case visited in round `number`; `check`: its answer is held first."""
+        try:
+            return self._asked(case, number, check=check)
+        except ChildFailed as e:
+            self.crew.lose(case)
+            return failure(case, number, e.code, str(e))
+
+    def trial(self, case: Case) -> fitting.Trial:
+        """Run one iteration of the case in a fresh process."""
+        try:
+            result = self._asked(case, 0, check=False, trial=True)
+        except ChildFailed as e:
+            return fitting.Trial(fits=False, reason=str(e))
+        finally:
+            self.crew.lose(case)
+        peak = result.memory and (result.memory.device or result.memory.host)
+        return fitting.Trial(
+            fits=result.status == "ok", peak_bytes=peak or None, reason=result.reason
+        )
+
+    def _asked(self, case: Case, number: int, *, check: bool, trial: bool = False) -> VisitResult:
+        blocked = self.preparation.blocked(case)
+        if blocked is not None:
+            return failure(case, number, blocked.code, blocked.reason)
+        child = self.crew.member(case)
+        start = self.clock()
+        request = VisitRequest(
+            case=case,
+            threads=self.protocol.threads,
+            pace=self._pace(case),
+            round=number,
+            process=child.number,
+            run_start=self.run_start,
+            seed=self.protocol.seed,
+            check=check,
+            keep=not self.protocol.fresh_processes and not trial,
+            trial=trial,
+            memory_limit_bytes=self.crew.memory_limit(case),
+            serving=self._terms(case),
+            **self.preparation.paths(case),
+        )
+        reply = child.ask("visit", request, self._limit_s(case), self.progress.tick)
+        if reply.ok:
+            result = self.crew.result(reply)
+            return replace(result, took_s=self.clock() - start)
+        reason = (reply.reason or "it failed") + (f": {reply.remedy}" if reply.remedy else "")
+        return failure(case, number, reply.code or "error", reason)
+
+    def _limit_s(self, case: Case) -> float:
+        """Return how long a visit may take: the protocol's limit, more for a case of much work."""
+        by_work = 10 * planning.visit_s(case, self.protocol)
+        return max(self.protocol.visit_limit_s, by_work, 3 * (self.protocol.scenario_visit_s or 0))
+
+    def _terms(self, case: Case) -> Terms | None:
+        """Return what a visit in a scenario is given, no more than is left of the run."""
+        budget_s = self.protocol.scenario_visit_s
+        if budget_s is None:
+            return None
+        left_s = self.left_s()
+        if left_s is not None:
+            budget_s = min(budget_s, max(0.0, left_s))
+        return scenarios.terms(case, self.protocol.rounds, budget_s)
+
+    def _pace(self, case: Case) -> Pace:
+        """Return how a visit is cut: the first inferences one by one where the clock allows it."""
+        pace = Pace(
+            visit_s=self.protocol.visit_s,
+            min_samples=self.protocol.min_samples,
+            limit_s=self._limit_s(case) / 2,
+            sample_s=max(SAMPLE_S, self.protocol.visit_s / SAMPLES),
+            max_samples=max(SAMPLES, self.protocol.min_samples),
+            singles=SINGLES if case.phase == "inference" else 0,
+            soak_s=self.protocol.soak_s.get(family(case.device), 0.0),
+        )
+        if self.protocol.scenario_visit_s is not None:
+            rounds, budget_s = self.protocol.rounds, self.protocol.scenario_visit_s
+            return scenarios.paced(pace, case, rounds, budget_s)
+        return pace
+
+
+def failure(case: Case, number: int, code: str, reason: str) -> VisitResult:
+    """Return the result of a visit that failed."""
+    return VisitResult(
+        id=case.id, status="failed", round=number, process=0, code=code, reason=reason
+    )
