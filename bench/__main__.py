@@ -5,16 +5,27 @@ status 1 means that a program did not work, not that a target was missed. Two lo
 cores that a third process wants may differ by any factor: what else runs is a figure of its own.
 """
 
+import importlib.util
 import json
 import subprocess
 import sys
 import time
 
 from bench.figure import Figure, parser, show
-from hwbench import interference
+from hwbench import counters, signs
 
 LOOK_S = 1.0
-PROGRAMS = ("startup", "load_record", "overhead", "kernels_by_hand", "stream_triad", "profiles")
+PROGRAMS: tuple[str, ...] = (
+    "coverage",
+    "startup",
+    "load_record",
+    "overhead",
+    "kernels_by_hand",
+    "stream_triad",
+    "profiles",
+)
+if importlib.util.find_spec("mlperf_loadgen"):  # the extra `loadgen`
+    PROGRAMS += ("loadgen_check",)
 
 
 def figures(program: str, *arguments: str) -> list[Figure]:
@@ -32,9 +43,9 @@ def figures(program: str, *arguments: str) -> list[Figure]:
 
 def others_cores() -> float | None:
     """Return how many cores other processes and the hypervisor use while nothing here runs."""
-    before = interference.usage(time.perf_counter())
+    before = counters.usage(time.perf_counter())
     time.sleep(LOOK_S)
-    after = interference.usage(time.perf_counter())
+    after = counters.usage(time.perf_counter())
     if before is None or after is None:
         return None
     used_s = after.busy_s - before.busy_s - (after.own_s - before.own_s)
@@ -44,7 +55,7 @@ def others_cores() -> float | None:
 def quietness(looks: list[float | None]) -> Figure:
     """Return the figure of what else ran, by the most that was seen before any program."""
     seen = [cores for cores in looks if cores is not None]
-    limit = interference.DISTURBING_CORES
+    limit = signs.DISTURBING_CORES
     return Figure(
         name="others' load before each program, at most",
         measured=f"{max(seen):.2f} cores" if seen else "not told by this system",

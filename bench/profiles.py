@@ -38,7 +38,11 @@ def measured(profile: str, folder: Path) -> tuple[Record, float, dict[str, int]]
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", RUN, str(facts), *arguments],
-        env={**os.environ, "HWBENCH_CACHE": str(folder / "cache")},
+        env={
+            **os.environ,
+            "HWBENCH_CACHE": str(folder / "cache"),
+            "HWBENCH_STATE": str(folder / "state"),
+        },
         stdout=subprocess.DEVNULL,
     )
     took_s = time.perf_counter() - start
