@@ -102,14 +102,15 @@ class Visitor:
     ) -> tuple[Timed, Memory]:
         """Time the program on inputs of this visit's own; `held`: its answer must stay the same."""
         program = ready.program
-        if not request.trial and (not new or (held and request.case.kind == "workload")):
-            program.renew(_visit_rng(request))
+        if not request.trial and (not new or held):
+            program.renew(_visit_rng(request))  # the check's inputs go, and what it did to them
         before = program.answer(1) if held and request.case.phase != "training" else None
         if request.check:
             reset_peak()  # neither the check's reference nor its answers are the case's memory
         timed = Timed() if request.trial else self._visited(program, request)
         memory = Memory(host=peak_bytes(), device=program.device_peak_bytes())
         if before is not None and timed.failure is None:
+            program.renew(_visit_rng(request))  # some programs change their inputs
             _same(before, program.answer(1), TOLERANCE[request.case.dtype])
         return timed, memory
 
