@@ -17,6 +17,7 @@ from hwbench import counters, signs
 LOOK_S = 1.0
 PROGRAMS: tuple[str, ...] = (
     "coverage",
+    "energy",
     "startup",
     "load_record",
     "overhead",

@@ -12,6 +12,7 @@ from operator import or_
 from typing import Any
 
 from hwbench import nvml
+from hwbench.cards import Opened
 from hwbench.units import W_PER_MW
 
 # Bits of the clocks' event reasons; 0x1, idle, says only that nothing ran just then.
@@ -54,7 +55,7 @@ class Card:
 class Nvidia(Card):
     """A card as NVML tells of it; the worst of all looks counts."""
 
-    def __init__(self, library: Any, opened: nvml.Opened, ours: Callable[[], set[int]]) -> None:
+    def __init__(self, library: Any, opened: Opened, ours: Callable[[], set[int]]) -> None:
         """Take the started library, the card, and who may use it without being foreign."""
         super().__init__()
         self._nvml, self._opened, self._ours = library, opened, ours

@@ -6,10 +6,11 @@ Source: NVML API reference; CUDA C++ programming guide, "CUDA environment variab
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from hwbench import cards
+from hwbench.cards import Opened, text
 from hwbench.device import Device
 from hwbench.units import W_PER_MW
 
@@ -28,20 +29,6 @@ class Found(NamedTuple):
 
     devices: tuple[Device, ...]
     why_not: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Opened:
-    """What CUDA calls `cuda:index`: a whole card, or a MIG slice of one (`whole` is the card)."""
-
-    index: int
-    handle: Any
-    whole: Any
-
-    @property
-    def sliced(self) -> bool:
-        """Tell a MIG slice from a whole card."""
-        return self.handle is not self.whole
 
 
 def devices(environ: Mapping[str, str] = os.environ) -> Found:
@@ -73,10 +60,10 @@ def opened(
 ) -> tuple[Opened | None, str | None]:
     """Return what CUDA calls `cuda:index`, or None with the reason."""
     try:
-        names = _visible(int(nvml.nvmlDeviceGetCount()), environ.get("CUDA_VISIBLE_DEVICES"))
+        names = cards.visible(int(nvml.nvmlDeviceGetCount()), environ.get("CUDA_VISIBLE_DEVICES"))
         if index >= len(names):
             return None, f"the driver lists no cuda:{index}"
-        return _card(nvml, index, names[index]), None
+        return cards.card(nvml, index, names[index]), None
     except nvml.NVMLError as e:
         return None, reason(e)
 
@@ -89,7 +76,7 @@ def reason(error: Exception) -> str:
 def _listed(nvml: Any, environ: Mapping[str, str]) -> Found:
     asked = environ.get("CUDA_VISIBLE_DEVICES")
     try:
-        names = _visible(int(nvml.nvmlDeviceGetCount()), asked)
+        names = cards.visible(int(nvml.nvmlDeviceGetCount()), asked)
     except nvml.NVMLError as e:
         return Found((), reason(e))
     if not names:
@@ -98,55 +85,12 @@ def _listed(nvml: Any, environ: Mapping[str, str]) -> Found:
     found, lost = [], []
     for index, name in enumerate(names):
         try:
-            found.append(_device(nvml, _card(nvml, index, name)))
+            found.append(_device(nvml, cards.card(nvml, index, name)))
         except nvml.NVMLError as e:
             lost.append(f"cuda:{index} is left out: {reason(e)}")
             if isinstance(name, str):
                 break  # CUDA, too, takes nothing from the first name on that it cannot find
     return Found(tuple(found), "; ".join(lost) or None)
-
-
-def _visible(count: int, asked: str | None) -> list[int | str]:
-    """Return the cards that CUDA sees in its order: numbers, and names as CUDA takes them.
-
-    CUDA ignores everything from the first number on that is no card.
-    """
-    if asked is None:
-        return list(range(count))
-    names: list[int | str] = []
-    for word in asked.split(","):
-        name = word.strip()
-        if name.startswith(("GPU-", "MIG-")):
-            names.append(name)
-        elif name.isdecimal() and int(name) < count:
-            names.append(int(name))
-        else:
-            break
-    return names
-
-
-def _card(nvml: Any, index: int, name: int | str) -> Opened:
-    """Open the card by number, full name or, as CUDA allows, the beginning of its name."""
-    if isinstance(name, int):
-        handle = nvml.nvmlDeviceGetHandleByIndex(name)
-        return Opened(index=index, handle=handle, whole=handle)
-    if name.startswith("MIG-"):
-        handle = nvml.nvmlDeviceGetHandleByUUID(name)
-        whole = nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(handle)
-        return Opened(index=index, handle=handle, whole=whole)
-    handle = next(
-        (h for h in _handles(nvml) if _text(nvml.nvmlDeviceGetUUID(h)).startswith(name)), None
-    )
-    if handle is None:
-        raise nvml.NVMLError(nvml.NVML_ERROR_NOT_FOUND)
-    return Opened(index=index, handle=handle, whole=handle)
-
-
-def _handles(nvml: Any) -> Iterator[Any]:
-    for number in range(nvml.nvmlDeviceGetCount()):
-        handle = _quietly(nvml, nvml.nvmlDeviceGetHandleByIndex, number)
-        if handle is not None:
-            yield handle
 
 
 def _device(nvml: Any, card: Opened) -> Device:
@@ -254,10 +198,5 @@ def _quietly(nvml: Any, question: Callable[..., Any], *about: Any) -> Any:
         return None
 
 
-def _text(written: str | bytes) -> str:
-    """Return text from what older versions of nvidia-ml-py give as bytes."""
-    return written.decode(errors="replace") if isinstance(written, bytes) else written
-
-
 def _text_or_none(written: str | bytes | None) -> str | None:
-    return None if written is None else _text(written)
+    return None if written is None else text(written)

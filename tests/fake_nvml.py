@@ -71,6 +71,9 @@ class Card:
     sm_most_mhz: int = 1980
     temperature_c: int = 41
     power_mw: int = 71_000
+    energy_mj: int = 123_456_789
+    architecture: int = 9  # Hopper
+    fields: dict[int, int] = field(default_factory=dict)  # values by number; others: not supported
 
 
 def missing(*names: str) -> dict[str, str]:
@@ -100,6 +103,7 @@ def module(
     _add_handles(fake, cards, [*slices])
     for name, answer in _ANSWERS.items():
         setattr(fake, name, _question(name, answer))
+    fake.nvmlDeviceGetFieldValues = _field_values
     for name, (key, about) in _ABOUT.items():
         setattr(fake, name, _question_about(name, key, about))
     return fake  # type: ignore[no-any-return]
@@ -194,16 +198,32 @@ _ANSWERS: dict[str, Callable[[Card], Any]] = {
     "nvmlDeviceGetMemoryInfo": lambda card: types.SimpleNamespace(total=card.memory_bytes),
     "nvmlDeviceGetEnforcedPowerLimit": _only_whole(lambda card: card.limit_mw),
     "nvmlDeviceGetCudaComputeCapability": lambda card: card.capability,
+    "nvmlDeviceGetArchitecture": lambda card: card.architecture,
     "nvmlDeviceGetMigMode": _only_whole(lambda card: [int(card.mig), int(card.mig)]),
     "nvmlDeviceGetComputeRunningProcesses": _processes,
     "nvmlDeviceGetComputeRunningProcesses_v2": _processes,
-    "nvmlDeviceGetTotalEnergyConsumption": _only_whole(lambda card: 123_456_789),
+    "nvmlDeviceGetTotalEnergyConsumption": _only_whole(lambda card: card.energy_mj),
     "nvmlDeviceGetPowerUsage": _only_whole(lambda card: card.power_mw),
     "nvmlDeviceGetPersistenceMode": _only_whole(lambda card: int(card.persistent)),
     "nvmlDeviceGetCurrentClocksEventReasons": _only_whole(lambda card: card.reasons),
     "nvmlDeviceGetCurrentClocksThrottleReasons": _only_whole(lambda card: card.reasons),
     "nvmlDeviceGetDeviceHandleFromMigDeviceHandle": _whole,
 }
+
+
+def _field_values(card: Card, asked: list[tuple[int, int]]) -> list[Any]:
+    """Answer as the driver does: each value with a code of its own, 3 for not supported."""
+    if fault := card.faults.get("nvmlDeviceGetFieldValues"):
+        raise error(fault)
+    found = [card.fields.get(number) if scope == 0 else None for number, scope in asked]
+    return [
+        types.SimpleNamespace(
+            nvmlReturn=ERRORS["NotSupported"] if value is None else 0,
+            value=types.SimpleNamespace(uiVal=value or 0),
+        )
+        for value in found
+    ]
+
 
 _ABOUT: dict[str, tuple[int, Callable[[Card], Any]]] = {
     "nvmlDeviceGetClockInfo": (1, _only_whole(lambda card: card.sm_mhz)),

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from hwbench import registry
-from hwbench.meters import battery, hwmon, nvml, rapl
+from hwbench.meter import Asked
+from hwbench.meters import battery, hwmon, nvml, nvml_power, rapl
 from hwbench.probed import MeterFacts
 from tests import fake_nvml
 from tests.fake_nvml import Card, missing
@@ -37,9 +38,11 @@ def refuse(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 def test_every_meter_answers_on_this_machine() -> None:
     shelf = registry.meters()
     assert not shelf.broken
-    assert {"nvml", "rapl", "hwmon", "battery"} <= set(shelf.items)
+    assert set(shelf.items) >= {
+        "battery", "cpu-model", "hwmon", "nvml", "nvml-power", "rapl", "wall-meter", "zeus",
+    }  # fmt: skip
     for name, meter in shelf.items.items():
-        facts = meter.probe()
+        facts = meter.probe(Asked())
         assert isinstance(facts, MeterFacts)
         assert facts.name == meter.name == name
         assert set(facts.domains) <= DOMAINS
@@ -202,35 +205,47 @@ def test_current_and_voltage_stand_in_for_power(tmp_path: Path) -> None:
 
 
 COUNTER, POWER = "nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetPowerUsage"
+FIELDS = "nvmlDeviceGetFieldValues"
 
 
 def probed(
-    monkeypatch: pytest.MonkeyPatch, cards: list[Card], init: str | None = None
+    monkeypatch: pytest.MonkeyPatch,
+    cards: list[Card],
+    init: str | None = None,
+    meter: str = "nvml",
 ) -> MeterFacts:
     monkeypatch.setitem(sys.modules, "pynvml", fake_nvml.module(cards, init=init))
-    return nvml.probe()
+    facts: MeterFacts = METERS[meter].probe(Asked())
+    return facts
 
 
-def test_nvml_is_usable_by_counter_or_by_power(monkeypatch: pytest.MonkeyPatch) -> None:
-    volta, pascal = Card(), Card(faults=missing(COUNTER))
-    for cards in (
-        [volta],
-        [pascal],
-        [pascal, volta],
-        [volta, Card(faults=missing(COUNTER, POWER))],
-    ):
-        facts = probed(monkeypatch, cards)
+METERS = {"nvml": nvml, "nvml-power": nvml_power}
+
+
+@pytest.mark.parametrize("meter", METERS)
+def test_nvml_is_usable_where_one_card_answers(monkeypatch: pytest.MonkeyPatch, meter: str) -> None:
+    silent = Card(faults=missing(COUNTER, POWER, FIELDS))
+    for cards in ([Card()], [silent, Card()]):
+        facts = probed(monkeypatch, cards, meter=meter)
         assert (facts.domains, facts.why_not) == (("gpu",), None)
         assert facts.resolution_s == 0.1
 
 
-def test_nvml_without_any_reading_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    silent = probed(monkeypatch, [Card(faults=missing(COUNTER, POWER))])
-    assert "NotSupported" in (silent.why_not or "")
-    assert "no GPU" in (probed(monkeypatch, []).why_not or "")
-    assert "DriverNotLoaded" in (probed(monkeypatch, [Card()], "DriverNotLoaded").why_not or "")
+def test_a_card_without_a_counter_is_left_to_its_power(monkeypatch: pytest.MonkeyPatch) -> None:
+    pascal = [Card(faults=missing(COUNTER))]
+    assert "NotSupported" in (probed(monkeypatch, pascal).why_not or "")
+    assert probed(monkeypatch, pascal, meter="nvml-power").why_not is None
+
+
+@pytest.mark.parametrize("meter", METERS)
+def test_nvml_without_any_reading_says_why(monkeypatch: pytest.MonkeyPatch, meter: str) -> None:
+    silent = probed(monkeypatch, [Card(faults=missing(COUNTER, POWER, FIELDS))], meter=meter)
+    assert "no GPU" in (silent.why_not or "")
+    assert "lists no GPU" in (probed(monkeypatch, [], meter=meter).why_not or "")
+    unloaded = probed(monkeypatch, [Card()], "DriverNotLoaded", meter)
+    assert "DriverNotLoaded" in (unloaded.why_not or "")
     monkeypatch.setitem(sys.modules, "pynvml", None)
-    assert nvml.probe().remedy == "pip install nvidia-ml-py"
+    assert METERS[meter].probe(Asked()).remedy == "pip install nvidia-ml-py"
 
 
 def test_nvml_is_shut_down_after_a_probe(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,10 @@ WORKLOAD = Workload(
 """
 METER = """
 from hwbench.meter import Meter
-METER = Meter(name="NAME", summary="a meter of a stranger", probe=lambda: None)
+METER = Meter(
+    name="NAME", summary="a meter of a stranger", rank=1, probe=lambda asked: None,
+    open=lambda asked: [],
+)
 """
 
 
