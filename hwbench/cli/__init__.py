@@ -14,6 +14,8 @@ COMMANDS = {
     "doctor": "hwbench.cli.doctor",
     "list": "hwbench.cli.listing",
     "run": "hwbench.cli.run",
+    "power": "hwbench.cli.power",
+    "plot": "hwbench.cli.plot",
     "completion": "hwbench.cli.completion",
 }
 
