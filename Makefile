@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/installed
 
-.PHONY: run test bench lint clean
+.PHONY: run test bench gpu-check lint clean
 
 run: $(SETUP)  ## measure this machine: a few minutes
 	$(BIN)/hwbench run --profile quick
@@ -18,6 +18,9 @@ lint: $(SETUP)
 
 bench: $(SETUP)  ## hold hwbench itself against its targets: about twenty minutes
 	$(BIN)/python -m bench --quick
+
+gpu-check: $(SETUP)  ## what fakes cannot tell, on a machine with an NVIDIA GPU: three minutes
+	$(BIN)/python -m bench.gpu_check
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -14,7 +14,7 @@ from hwbench.measurement import Protocol
 from hwbench.preparation import Preparation
 from hwbench.profile import family
 from hwbench.progress import Progress
-from hwbench.protocol import VisitRequest, VisitResult
+from hwbench.protocol import DrawTerms, VisitRequest, VisitResult
 from hwbench.served import Terms
 from hwbench.timing import Pace
 
@@ -46,6 +46,14 @@ class Asking:
             self.crew.lose(case)
             return failure(case, number, e.code, str(e))
 
+    def draw(self, case: Case, terms: DrawTerms) -> VisitResult:
+        """Have the case run for the meters: its answer was checked before."""
+        try:
+            return self._asked(case, 0, check=False, draw=terms)
+        except ChildFailed as e:
+            self.crew.lose(case)
+            return failure(case, 0, e.code, str(e))
+
     def trial(self, case: Case) -> fitting.Trial:
         """Run one iteration of the case in a fresh process."""
         try:
@@ -59,7 +67,15 @@ class Asking:
             fits=result.status == "ok", peak_bytes=peak or None, reason=result.reason
         )
 
-    def _asked(self, case: Case, number: int, *, check: bool, trial: bool = False) -> VisitResult:
+    def _asked(
+        self,
+        case: Case,
+        number: int,
+        *,
+        check: bool,
+        trial: bool = False,
+        draw: DrawTerms | None = None,
+    ) -> VisitResult:
         blocked = self.preparation.blocked(case)
         if blocked is not None:
             return failure(case, number, blocked.code, blocked.reason)
@@ -78,9 +94,11 @@ class Asking:
             trial=trial,
             memory_limit_bytes=self.crew.memory_limit(case),
             serving=self._terms(case),
+            draw=draw,
             **self.preparation.paths(case),
         )
-        reply = child.ask("visit", request, self._limit_s(case), self.progress.tick)
+        limit_s = self._limit_s(case) + (0.0 if draw is None else _drawing_s(draw))
+        reply = child.ask("visit", request, limit_s, self.progress.tick)
         if reply.ok:
             result = self.crew.result(reply)
             return replace(result, took_s=self.clock() - start)
@@ -117,6 +135,10 @@ class Asking:
             rounds, budget_s = self.protocol.rounds, self.protocol.scenario_visit_s
             return scenarios.paced(pace, case, rounds, budget_s)
         return pace
+
+
+def _drawing_s(terms: DrawTerms) -> float:
+    return 2 * (terms.windows * (terms.window_s + terms.pause_s) + 2 * terms.rise_s)
 
 
 def failure(case: Case, number: int, code: str, reason: str) -> VisitResult:

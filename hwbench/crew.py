@@ -87,8 +87,12 @@ class Crew:
         if child is not None:
             child.end()
 
-    def end(self) -> None:
-        """End every child and remove the scratch folder."""
+    def end_all(self) -> None:
+        """End every child; one that is needed again is started anew."""
         for key in list(self._members):
             self._end(key)
+
+    def end(self) -> None:
+        """End every child and remove the scratch folder."""
+        self.end_all()
         shutil.rmtree(self._scratch, ignore_errors=True)

@@ -7,10 +7,10 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from hwbench import advice, host, nvml, registry
+from hwbench import advice, energy_planning, host, metering, nvml, registry
 from hwbench.advice import Advice, Severity
 from hwbench.device import Device, Environment
-from hwbench.meter import Meter
+from hwbench.energy_planning import EnergyWish
 from hwbench.probed import MeterFacts, RuntimeFacts
 
 _SEVERITIES: tuple[Severity, ...] = ("slow", "missing", "note")
@@ -37,7 +37,7 @@ def examine(
     environment = environment or host.environment()  # first: probing would raise the load
     runtimes = tuple(probe_runtimes())
     cards = nvml.devices(environ)
-    meters = probe_meters()
+    meters = metering.probe(energy_planning.asked(EnergyWish(), environment))
     given = [
         *advice.on_processor(environment),
         *advice.on_steadiness(environment),
@@ -65,16 +65,3 @@ def all_devices(
         kind, _, index = name.partition(":")
         known.setdefault(name, Device(name=name, kind=kind, index=int(index or 0)))
     return tuple(known.values())
-
-
-def probe_meters() -> tuple[MeterFacts, ...]:
-    """Ask every meter whether it can be used here; one that fails to answer cannot."""
-    return tuple(_probed(meter) for meter in registry.meters().items.values())
-
-
-def _probed(meter: Meter) -> MeterFacts:
-    try:
-        return meter.probe()
-    except Exception as e:  # a stranger's file may fail in any way; the rest must work
-        why_not = f"its probe failed: {type(e).__name__}: {e}"
-        return MeterFacts(name=meter.name, domains=(), measured=False, why_not=why_not)

@@ -5,7 +5,7 @@ seconds of a monotonic clock; `start_s` counts from the start of the run.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from hwbench.batch import BatchChoice, BatchFit
 from hwbench.bounds import (
@@ -16,7 +16,9 @@ from hwbench.bounds import (
     PositiveInt,
 )
 from hwbench.case import Kind, OptionValue
+from hwbench.cpu_power import CpuPower
 from hwbench.device import Device, Environment
+from hwbench.energy import Energy, EnergyPass, EnergyTerms, Power
 from hwbench.estimate_value import Estimate
 from hwbench.probed import MeterFacts
 from hwbench.served import Serving
@@ -120,29 +122,6 @@ class Memory:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Energy:
-    """Energy per iteration, by domain; null in a record is explained by `energy_reason`."""
-
-    point: NonNegativeFloat
-    low: NonNegativeFloat
-    high: NonNegativeFloat
-    domains: dict[str, dict[str, Any]]
-    measured: bool
-    idle_w: NonNegativeFloat | None
-    basis: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Power:
-    """Mean power while the case ran, and its peak."""
-
-    point: NonNegativeFloat
-    low: NonNegativeFloat
-    high: NonNegativeFloat
-    peak: NonNegativeFloat | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Visits:
     """How many of the planned visits to a case were finished."""
 
@@ -232,6 +211,7 @@ class Measurement:
     energy_j: Energy | None = None
     energy_reason: str | None = None
     power_w: Power | None = None
+    energy_pass: EnergyPass | None = None  # the windows in which energy was measured, not time
     memory_peak_bytes: Memory | None = None
     conditions: Conditions | None = None
     variance: Variance | None = None
@@ -259,6 +239,11 @@ class Protocol:
     precision_frac: PositiveFloat = 0.01  # half of the median's interval that is enough
     soak_s: dict[str, NonNegativeFloat] = field(default_factory=dict)  # by device family
     scenario_visit_s: PositiveFloat | None = None  # a visit's time in a scenario asked for
+    energy: EnergyTerms | None = None  # null: no meter is read
+    no_energy: str | None = None  # why none is
+    cpu_power: CpuPower | None = None  # what a model of the processor's power goes by
+    no_cpu_power: str | None = None  # why there is none
+    wall_factor: PositiveFloat | None = None  # --wall-factor: the machine over its known parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,3 +263,4 @@ class Record:
     meters: tuple[MeterFacts, ...]
     measurements: tuple[Measurement, ...]
     batch_fits: tuple[BatchFit, ...] = ()  # of networks at three batch sizes or more
+    idle: tuple[EnergyPass, ...] = ()  # stretches in which nothing ran, before and after

@@ -27,6 +27,16 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EnergyPlan:
+    """How a profile measures energy where a meter can."""
+
+    windows: int
+    window_s: float
+    idle_s: float
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Profile:
     """A named plan of a run."""
 
@@ -41,6 +51,7 @@ class Profile:
     max_rounds: int
     precision_frac: float
     soak_s: Mapping[str, float]  # by device family
+    energy: EnergyPlan | None  # None: energy is not measured
     entries: tuple[Entry, ...]
 
 
@@ -80,7 +91,17 @@ def _profile(name: str, data: Mapping[str, Any]) -> Profile:
         max_rounds=data.get("max_rounds", data["rounds"]),
         precision_frac=data.get("precision", 0.01),
         soak_s=data.get("soak_s", {}),
+        energy=_energy(data["energy"]) if "energy" in data else None,
         entries=tuple(entries),
+    )
+
+
+def _energy(data: Mapping[str, Any]) -> EnergyPlan:
+    return EnergyPlan(
+        windows=data["windows"],
+        window_s=data["window_s"],
+        idle_s=data["idle_s"],
+        kinds=tuple(data["kinds"]),
     )
 
 

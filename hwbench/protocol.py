@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from hwbench.bounds import NonNegativeFloat as Seconds
 from hwbench.case import Case
+from hwbench.energy import EnergyPass
 from hwbench.measurement import Checked, Conditions, Memory, Sample, SteadyKind
 from hwbench.served import Search, Terms
 from hwbench.timing import Pace
@@ -46,6 +47,19 @@ class Export:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DrawTerms:
+    """What a pass for energy is given: so many windows, so long, after a rise that does not count.
+
+    `pause_s` in all are paused within a window, so that the work does not keep step with a sensor.
+    """
+
+    windows: int
+    window_s: Seconds
+    rise_s: Seconds
+    pause_s: Seconds
+
+
+@dataclass(frozen=True, kw_only=True)
 class VisitRequest:
     """Visit a case. `reference` is a file of Reference or None with `no_reference` saying why."""
 
@@ -66,6 +80,7 @@ class VisitRequest:
     memory_limit_bytes: int | None = None
     trial: bool = False  # run one iteration only: does it fit?
     serving: Terms | None = None  # of a scenario that was asked for
+    draw: DrawTerms | None = None  # run for the meters: nothing is timed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +103,7 @@ class VisitResult:
     memory: Memory | None = None
     took_s: Seconds = 0.0
     search: Search | None = None  # of the scenario `server`
+    energy: EnergyPass | None = None  # of a pass for energy, or of an idle stretch
 
 
 @dataclass(frozen=True, kw_only=True)

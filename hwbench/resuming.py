@@ -1,9 +1,10 @@
 """From an unfinished record, or from its journal alone, back to the plan and the visits made."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from hwbench import journal, store
+from hwbench import energy_pass, journal, store
 from hwbench.case import Case
 from hwbench.device import Environment
 from hwbench.errors import BadInput, BadRecord
@@ -122,7 +123,18 @@ def _planned(m: Measurement) -> PlannedCase:
 
 def _all_visits(record: Record) -> tuple[VisitResult, ...]:
     visits = [v for m in record.measurements for v in _visits(m)]
-    return tuple(sorted(visits, key=lambda v: v.round))
+    drawn = [v for m in record.measurements for v in _energy(m)]
+    idle = [
+        VisitResult(id=energy_pass.IDLE, status="ok", round=0, process=0, energy=p)
+        for p in record.idle
+    ]
+    return (*sorted(visits, key=lambda v: v.round), *idle, *drawn)
+
+
+def _energy(m: Measurement) -> Iterator[VisitResult]:
+    """Yield the pass for energy over a case, where one was made."""
+    if m.energy_pass is not None:
+        yield VisitResult(id=m.id, status="ok", round=0, process=0, energy=m.energy_pass)
 
 
 def _visits(m: Measurement) -> list[VisitResult]:

@@ -11,31 +11,31 @@ from pathlib import Path
 from typing import Literal
 
 from hwbench import (
-    batch_fit,
+    energy_pass,
+    energy_planning,
     fitting,
-    measurement,
     planning,
     stats,
     stopping,
     store,
     summary,
-    verdicts,
 )
 from hwbench.asking import Asking
 from hwbench.case import Case
 from hwbench.crew import Crew
+from hwbench.energy_pass import StartSampler
 from hwbench.errors import StorageFull
 from hwbench.journal import Header, Journal
+from hwbench.ledger import Ledger
 from hwbench.measurement import Measurement, Record
 from hwbench.outcomes import ASSUMED, Spread
 from hwbench.preparation import Preparation
 from hwbench.probing import Spawn
-from hwbench.profile import ACCELERATOR, CPU, family
 from hwbench.progress import Progress
 from hwbench.protocol import VisitResult
+from hwbench.sampler import Sampler
 
 Ended = Literal["complete", "out_of_time", "interrupted", "storage_full"]
-SOAKED_S = 20.0  # of running before a visit, after which a device counts as warm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +69,8 @@ class Rounds:
         took_before: float = 0.0,
         spread: Spread = ASSUMED,
         spent_s: float = 0.0,
+        start_meters: StartSampler = Sampler,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Take up a run whose journal already holds `visits`, made in `took_before` seconds.
 
@@ -77,12 +79,9 @@ class Rounds:
         """
         self.header, self.protocol = header, header.protocol
         self.journal, self.out, self.progress, self.clock = journal, out, progress, clock
-        self.visits: dict[str, list[VisitResult]] = {p.case.id: [] for p in header.cases}
-        for visit in visits:
-            self.visits.setdefault(visit.id, []).append(visit)
+        self.ledger = Ledger(header, visits, spread)
+        self._start_meters, self._sleep = start_meters, sleep
         self.took_before = took_before
-        self.surroundings = summary.Surroundings(spread=spread, unsoaked=_unsoaked(header))
-        self._made_before = len(visits)
         self.began = clock() - spent_s
         self.crew = Crew(header.protocol, spawn, 1 + max((v.process for v in visits), default=-1))
         self.preparation = Preparation(self.crew, progress)
@@ -95,7 +94,6 @@ class Rounds:
             run_start=self.began - took_before,
             left_s=self._remaining_s,
         )
-        self.measured = {p.case.id: self._summarised(p.case.id) for p in header.cases}
 
     def go(self, expected_s: float) -> Outcome:
         """Make the visits that are left and return how it ended; the record is on disk then."""
@@ -112,6 +110,9 @@ class Rounds:
                 message = f"the {self.protocol.max_seconds:.0f} s of this run are up"
             elif left:  # a run that was finished before is not taken up again
                 self._refine()
+            if self._meter():
+                ended = "out_of_time"
+                message = message or "the time for measuring energy is up"
         except KeyboardInterrupt:
             ended = "interrupted"
         except StorageFull as e:
@@ -127,7 +128,7 @@ class Rounds:
 
     def _kept(self, ended: Ended, message: str | None = None) -> Outcome:
         """Put the record on disk and return how the run ended."""
-        record = self.record()
+        record = self._record()
         try:
             store.save(record, self.out)
         except StorageFull as e:
@@ -137,14 +138,14 @@ class Rounds:
             path=self.out,
             ended=ended,
             message=message,
-            visits_made=sum(map(len, self.visits.values())) - self._made_before,
+            visits_made=self.ledger.made,
         )
 
     def _left(self) -> Iterator[tuple[Case, int]]:
         """Yield the (case, round) pairs that are still to be visited, in order."""
         for number in range(self.protocol.rounds):
             for planned in self.header.cases:
-                seen = self.visits[planned.case.id]
+                seen = self.ledger.visits[planned.case.id]
                 over = any(v.status == "failed" or v.round == number for v in seen)
                 if planned.skip is None and not over:
                     yield planned.case, number
@@ -174,14 +175,42 @@ class Rounds:
     def _wanting(self) -> Iterator[Case]:
         """Yield the cases that another visit may bring to the precision that is wanted."""
         for planned in self.header.cases:
-            m = self.measured[planned.case.id]
+            m = self.ledger.measured[planned.case.id]
             if m.status == "ok" and m.wall_s is not None:
                 medians = [stats.median(r) for r in summary.calm_rounds(m.samples)]
                 if stopping.wanting(m.wall_s, medians, self.protocol):
                     yield planned.case
 
+    def _meter(self) -> bool:
+        """Measure the energy that is still to be measured; return whether time ran out."""
+        terms = self.protocol.energy
+        if terms is None:
+            return False
+        cases = [
+            c
+            for c in energy_planning.wanted(self.header.cases, terms)
+            if self.ledger.measured[c.id].status == "ok" and c.id not in self.ledger.energies
+        ]
+        if not cases:
+            return False
+        self.progress.begin(len(cases), energy_pass.expected_s(terms, len(cases)))
+        self.crew.end_all()
+        began = self.clock()
+        stage = energy_pass.Stage(
+            terms=terms,
+            asked=energy_planning.asked_again(self.protocol),
+            asking=self.asking,
+            progress=self.progress,
+            keep=self._keep,
+            left_s=lambda: terms.max_s - (self.clock() - began),
+            start=self._start_meters,
+            clock=self.clock,
+            sleep=self._sleep,
+        )
+        return stage.go(cases)
+
     def _failed(self, case: Case) -> bool:
-        return any(v.status == "failed" for v in self.visits[case.id])
+        return any(v.status == "failed" for v in self.ledger.visits[case.id])
 
     def _over(self, case: Case) -> bool:
         """Return whether the visits of a case that are left are left out."""
@@ -192,7 +221,7 @@ class Rounds:
         remaining_s = self._remaining_s()
         if remaining_s is None:
             return False
-        took = max((v.took_s for v in self.visits.get(case.id, ())), default=0.0)
+        took = max((v.took_s for v in self.ledger.visits.get(case.id, ())), default=0.0)
         return took > remaining_s
 
     def _remaining_s(self) -> float | None:
@@ -227,67 +256,25 @@ class Rounds:
         return found[0] if found else None
 
     def _checked(self, case: Case) -> bool:
-        return any(v.checked is not None for v in self.visits.get(case.id, ()))
+        return any(v.checked is not None for v in self.ledger.visits.get(case.id, ()))
 
     def _keep(self, visit: VisitResult) -> None:
         """Put the visit on disk: the journal first, then the record."""
-        self.visits[visit.id].append(visit)
         self.journal.append(visit)
-        self.measured[visit.id] = self._summarised(visit.id)
+        self.ledger.enter(visit)
         self._save()
         if visit.status == "failed":
             self.progress.note(f"failed: {visit.id}: {visit.reason}")
 
-    def _summarised(self, case_id: str) -> Measurement:
-        planned = next(p for p in self.header.cases if p.case.id == case_id)
-        seen = self.visits[case_id]
-        return summary.measurement(planned, seen, self.protocol, self.surroundings)
-
     def _left_s(self, left: list[tuple[Case, int]]) -> float:
         """Return about how long the visits left take: as before, or else by assumed speeds."""
-        took = {i: max(v.took_s for v in seen) for i, seen in self.visits.items() if seen}
+        took = {i: max(v.took_s for v in seen) for i, seen in self.ledger.visits.items() if seen}
         total = sum(took.get(case.id) or planning.visit_s(case, self.protocol) for case, _ in left)
         remaining_s = self._remaining_s()
         return total if remaining_s is None else max(0.0, min(total, remaining_s))
 
-    def record(self) -> Record:
-        """Return the record of all that is finished."""
-        head = self.header
-        measurements = verdicts.against_roofs(
-            [self.measured[p.case.id] for p in head.cases],
-            _cache_bytes(head),
-            {d.name: d.power_limit_w for d in head.devices},
-        )
-        return Record(
-            schema=measurement.SCHEMA,
-            id=head.id,
-            created_utc=head.created_utc,
-            hwbench_version=head.hwbench_version,
-            profile=head.profile,
-            argv=head.argv,
-            duration_s=self.took_before + self.clock() - self.began,
-            protocol=head.protocol,
-            environment=head.environment,
-            devices=head.devices,
-            meters=head.meters,
-            measurements=measurements,
-            batch_fits=batch_fit.fits(measurements),
-        )
+    def _record(self) -> Record:
+        return self.ledger.record(self.took_before + self.clock() - self.began)
 
     def _save(self) -> None:
-        store.save(self.record(), self.out)
-
-
-def _unsoaked(header: Header) -> frozenset[str]:
-    """Return the devices that grow hot in use and are not run warm first: GPUs, and laptops."""
-    laptop = "power_source" in header.environment.settings
-    hot = {d.name for d in header.devices if family(d.name) == ACCELERATOR or laptop}
-    return frozenset(d for d in hot if header.protocol.soak_s.get(family(d), 0.0) < SOAKED_S)
-
-
-def _cache_bytes(header: Header) -> dict[str, int | None]:
-    """Return the size of each device's last-level cache, as far as it is known."""
-    sizes: dict[str, int | None] = dict.fromkeys(
-        (d.name for d in header.devices), verdicts.ACCELERATOR_CACHE_BYTES
-    )
-    return sizes | {CPU: header.environment.cpu.cache_bytes}
+        store.save(self._record(), self.out)

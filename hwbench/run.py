@@ -9,9 +9,11 @@ import hwbench
 from hwbench import (
     batch_auto,
     doctor,
+    energy_planning,
     host,
     journal,
     lock,
+    metering,
     nvml,
     outcomes,
     planning,
@@ -21,6 +23,7 @@ from hwbench import (
     store,
 )
 from hwbench.child import Child
+from hwbench.energy_planning import EnergyWish
 from hwbench.planning import Plan
 from hwbench.probing import Spawn, probe
 from hwbench.progress import Progress, Silent
@@ -36,6 +39,7 @@ class Options:
 
     profile: str = "quick"
     selection: Selection = field(default_factory=Selection)
+    energy: EnergyWish = field(default_factory=EnergyWish)
     out: Path | None = None
     resume: Path | None = None
     force: bool = False
@@ -47,11 +51,14 @@ def make_plan(options: Options, spawn: Spawn = Child) -> Plan:
     """Return what `run` would do (`--dry-run`): nothing is measured, libraries are only probed."""
     chosen = profile.named(options.profile)
     check_names(options.selection)
-    threads = options.selection.threads or host.environment().cpu.cores
+    environment = host.environment()
+    threads = options.selection.threads or environment.cpu.cores
     names = _runtimes(chosen, options.selection)
     facts = probe(names, threads, spawn)
     present = tuple(d.name for d in nvml.devices().devices)
-    return planning.plan(chosen, options.selection, facts, threads, present)
+    plan = planning.plan(chosen, options.selection, facts, threads, present)
+    max_seconds = options.selection.max_seconds
+    return energy_planning.planned(plan, chosen, options.energy, environment, max_seconds)
 
 
 def _runtimes(chosen: profile.Profile, selection: Selection) -> list[str]:
@@ -123,7 +130,7 @@ def _header(options: Options, plan: Plan) -> journal.Header:
         protocol=plan.protocol,
         environment=environment,
         devices=doctor.all_devices(environment, nvml.devices().devices, ()),
-        meters=doctor.probe_meters(),
+        meters=metering.probe(energy_planning.asked(options.energy, environment)),
         cases=plan.cases,
     )
 

@@ -40,7 +40,6 @@ from hwbench.protocol import VisitResult
 CALM = 3  # undisturbed samples of a round that stand for it
 
 NOT_VISITED = "not visited: the run ended before its turn"
-NO_ENERGY = "this version finds power meters but does not read them yet"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +135,6 @@ def _measured(
         items_per_s=_rate(bare.work.items_per_iteration, estimate),
         flops_per_s=_rate(bare.work.flops_per_iteration, estimate),
         bytes_per_s=_rate(bare.work.bytes_per_iteration, estimate),
-        energy_reason=NO_ENERGY,
         memory_peak_bytes=_peak(done),
         conditions=merged([v.conditions for v in done if v.conditions is not None]),
         variance=variance_of(samples),

@@ -201,9 +201,17 @@ def _of_energy(m: Measurement, limit_w: float | None) -> Iterable[Warned]:
     """Yield a warning for work without energy, or more power than the device may draw."""
     if m.energy_j is not None and m.energy_j.measured and m.energy_j.point == 0:
         yield _implausible("0 J measured for work that was done: the counter did not move")
-    peak_w = m.power_w.peak if m.power_w else None
+    peak_w = _peak_w(m)
     if limit_w and peak_w and peak_w > ABOVE_LIMIT * limit_w:
         yield _implausible(f"a peak of {peak_w:.0f} W, where the limit is {limit_w:.0f} W")
+
+
+def _peak_w(m: Measurement) -> float | None:
+    """Return the peak of the case's own device where it is told apart, else of all that is."""
+    domain = "cpu" if m.device == "cpu" else "gpu"
+    if m.energy_j is not None and domain in m.energy_j.domains:
+        return m.energy_j.domains[domain].peak_w
+    return m.power_w.peak if m.power_w else None
 
 
 def _implausible(text: str) -> Warned:

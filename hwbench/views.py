@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from hwbench import registry
 from hwbench.device import Device
 from hwbench.doctor import Findings
+from hwbench.energy_views import energies
 from hwbench.measurement import Measurement, Record
 from hwbench.planning import Plan
 from hwbench.render import NOTHING, count, gib, half_width, prefixed, seconds, spread, table
@@ -20,6 +21,7 @@ _MARKS = {
     "implausible": ("!", "implausible"),
     "partial": ("p", "fewer visits than planned"),
     "disturbed": ("o", "others used the machine meanwhile"),
+    "meters_disagree": ("m", "two meters disagree"),
 }
 
 _NETWORK_COLUMNS = ("workload", "runtime", "infer/s", "±", "best", "train/s", "±", "best", "")
@@ -35,6 +37,14 @@ def plan(value: Plan) -> str:
         f"{n} cases x {rounds} visits, about {seconds(value.expected_s)}"
         " (from assumed speeds; the first run also makes references and ONNX exports)"
     )
+    terms = value.protocol.energy
+    if terms is None:
+        lines.append(f"energy: none: {value.protocol.no_energy}")
+    else:
+        lines.append(
+            f"then their energy by {', '.join(terms.meters)}: {terms.windows} x"
+            f" {seconds(terms.window_s)} each, the {' and '.join(terms.kinds)} cases"
+        )
     return "\n".join(lines)
 
 
@@ -57,6 +67,7 @@ def record(value: Record) -> str:
             parts.append(scenarios(served))
     if done:
         parts.append(_legend(done))
+        parts.append(energies(done))
     found = [f"{m.name} {m.phase} {m.runtime}: {m.batch.message}" for m in done if m.batch]
     if found:
         parts.append("\n".join(["--batch-size auto:", *found]))

@@ -5,18 +5,18 @@ timed apart from the rest.
 """
 
 import gc
-import sys
+import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-from hwbench import check, interference, registry, serving, timing
+from hwbench import check, drawing, interference, registry, serving, timing
 from hwbench.case import Case
+from hwbench.energy import EnergyPass
 from hwbench.errors import WrongAnswer
 from hwbench.failure import Failure, failure_of
 from hwbench.measurement import Checked, Conditions, Memory, Sample
+from hwbench.memory_use import limit_memory, peak_bytes, reset_peak
 from hwbench.protocol import CHECK_SEED, CHECK_STEPS, VisitRequest, VisitResult
 from hwbench.runtime import Answer, Program, Runtime
 from hwbench.served import Search
@@ -63,6 +63,8 @@ class Visitor:
         """
         began = self.clock()
         limit_memory(request.memory_limit_bytes)
+        if request.draw is not None:
+            return self._drawn(request, began)
         reset_peak()
         ready = self.kept.pop(request.case.id, None)
         new = ready is None
@@ -96,6 +98,24 @@ class Visitor:
             del ready
             gc.collect()
         return result
+
+    def _drawn(self, request: VisitRequest, began: float) -> VisitResult:
+        """Run the case for the meters; its answer was checked when it was timed."""
+        assert request.draw is not None
+        ready = self.kept.pop(request.case.id, None) or self._ready(request)
+        windows = drawing.draw(
+            ready.program, request.draw, self.clock, time.sleep, request.run_start
+        )
+        if request.keep:
+            self.kept[request.case.id] = ready
+        return VisitResult(
+            id=request.case.id,
+            status="ok",
+            round=request.round,
+            process=request.process,
+            took_s=self.clock() - began,
+            energy=EnergyPass(windows=windows),
+        )
 
     def _timed(
         self, ready: Ready, request: VisitRequest, new: bool, held: bool
@@ -252,33 +272,3 @@ def _loaded(path: str) -> Any:
     import numpy as np
 
     return np.load(path)
-
-
-def limit_memory(limit_bytes: int | None) -> None:
-    """Make an allocation beyond `limit_bytes` fail in this process, not kill another one."""
-    if limit_bytes is None or not sys.platform.startswith("linux"):
-        return
-    import resource
-
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, resource.RLIM_INFINITY))
-
-
-def reset_peak() -> None:
-    """Start the peak of this process's resident memory anew (proc(5), clear_refs)."""
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak_bytes() -> int | None:
-    """Return the peak resident memory of this process since the last reset."""
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -29,6 +29,7 @@ class Lines:
 
     def begin(self, visits: int, left_s: float) -> None:
         """Say how much there is to do."""
+        self._tenth = -1
         _err(f"{visits} visits, about {seconds(left_s)}")
 
     def visiting(self, what: str, number: int, visits: int, left_s: float) -> None:

@@ -1,5 +1,5 @@
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import pytest
@@ -8,7 +8,7 @@ from hwbench import doctor, registry
 from hwbench.advice import Advice
 from hwbench.device import Cpu, Environment
 from hwbench.doctor import Findings
-from hwbench.meter import Meter
+from hwbench.meter import Asked, Meter
 from hwbench.probed import MeterFacts, RuntimeFacts
 from hwbench.registry import Shelf
 from tests import fake_nvml
@@ -48,10 +48,14 @@ def examined(
 ) -> Findings:
     """Examine a machine without a fault but for what is given."""
     monkeypatch.setitem(sys.modules, "pynvml", fake_nvml.module(list(cards)))
-    found = Meter(name=meter.name, summary="", probe=lambda: meter)
+    found = meter_of(meter.name, lambda asked: meter)
     shelf = Shelf(kind="meter", items={meter.name: found}, broken=broken or {})
     monkeypatch.setattr(registry, "meters", lambda: shelf)
     return doctor.examine(lambda: tuple(runtimes), environment=environment, environ=environ)
+
+
+def meter_of(name: str, probe: Callable[[Asked], MeterFacts]) -> Meter:
+    return Meter(name=name, summary="", rank=1, probe=probe, open=lambda asked: [])
 
 
 def only(findings: Findings) -> Advice:
@@ -171,10 +175,10 @@ def test_a_meter_that_fails_to_answer_is_not_usable_and_does_no_harm(
 ) -> None:
     examined(monkeypatch)
 
-    def probe() -> MeterFacts:
+    def probe(asked: Asked) -> MeterFacts:
         raise ZeroDivisionError("by zero")
 
-    shelf = Shelf(kind="meter", items={"m": Meter(name="m", summary="", probe=probe)}, broken={})
+    shelf = Shelf(kind="meter", items={"m": meter_of("m", probe)}, broken={})
     monkeypatch.setattr(registry, "meters", lambda: shelf)
     (facts,) = doctor.examine(lambda: (), environment=QUIET).meters
     assert facts.domains == ()

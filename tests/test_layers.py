@@ -13,20 +13,24 @@ ROOT = Path(__file__).parent.parent
 # Every module, once. `*` stands for the files of a folder, where a new file is a new plug-in.
 LAYERS = {
     "words": "bounds units errors",
-    "facts": "batch case device early_stopping estimate_value intervals measurement probed repeats"
-    " served stats steady trend",
-    "contracts": "kernel meter runtime workload",
+    "facts": "batch case counter_joules cpu_power device early_stopping energy estimate_value"
+    " intervals joules measurement power_joules power_record probed repeats sensor"
+    " served stats steady trend window_joules",
+    "contracts": "cards kernel meter runtime workload",
     "dialects": "weights dialects.*",
     "architectures": "architectures.*",
     "plug-ins": "kernels.* meters.* runtimes.* workloads.*",
     "machinery": "advice arrivals artifacts asking batch_auto batch_fit batch_search cgroup check"
-    " child codec counters cpu crew definition failure fitting foresight gpu_watch host"
-    " interference journal json_schema lock nvml oom outcomes planning preparation probing"
-    " profile progress protocol quantity registry resuming rounds scenario_figures"
-    " scenarios selection server_search serving signs stopping store summary sysfs timing"
-    " tuning verdicts virtual visiting worker",
-    "verbs": "doctor listing run",
-    "shell": "__main__ bar render scenario_views tuning_view views watching cli cli.*",
+    " child codec counters cpu cpu_catalog crew definition drawing energy_figures"
+    " energy_pass energy_planning failure fitting foresight gpu_watch host"
+    " interference journal json_schema ledger lock memory_use metering modelled_energy"
+    " nvml oom outcomes planning power_figure power_sums power_trace preparation"
+    " probing profile progress protocol quantity registry resuming rounds sampler"
+    " sampling scenario_figures scenarios selection server_search serving signs"
+    " stopping store summary sysfs timing tuning verdicts virtual visiting worker",
+    "verbs": "doctor listing plot power run",
+    "shell": "__main__ bar cli cli.* energy_views power_view render scenario_views tuning_view"
+    " views watching",
 }
 
 _GROUND = {"words", "facts", "contracts"}
@@ -50,15 +54,15 @@ INSIDE = {
     "contracts": set[str](),
     "dialects": FRAMEWORKS | {"numpy"},
     "architectures": FRAMEWORKS | {"numpy"},
-    "plug-ins": FRAMEWORKS | {"numpy", "pynvml"},
-    "machinery": {"numpy", "psutil", "pynvml"},
+    "plug-ins": FRAMEWORKS | {"numpy", "psutil", "pynvml", "zeus"},
+    "machinery": {"matplotlib", "numpy", "psutil", "pynvml"},
     "verbs": set[str](),
     "shell": {"rich"},
 }
 # ... and who at the top of a module, where all that import it pay.
 AT_THE_TOP = {"cli": {"click"}, "cli.*": {"click"}, "bar": {"rich"}}
 # What prints without being of the shell: the worker answers its parent, and a file is generated.
-PRINTS = {"worker", "json_schema", "definition"}
+PRINTS = {"worker", "sampling", "json_schema", "definition"}
 
 
 @dataclass(frozen=True)

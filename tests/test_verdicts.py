@@ -5,7 +5,8 @@ import pytest
 
 from hwbench import summary, verdicts
 from hwbench.case import Case
-from hwbench.measurement import Energy, Measurement, Memory, Power, Protocol
+from hwbench.energy import Energy, Power
+from hwbench.measurement import Measurement, Memory, Protocol
 from tests.fakes import GEMM, INFERENCE, PROTOCOL, planned, visit_result
 
 TRIAD = replace(GEMM, name="triad", shape={"n": 2**26})

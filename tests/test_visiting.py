@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwbench import interference, registry, visiting
+from hwbench import interference, memory_use, registry
 from hwbench.case import Case
 from hwbench.errors import WrongAnswer
 from hwbench.protocol import VisitRequest
@@ -251,11 +251,12 @@ def test_samples_say_what_else_used_the_machine(
 
 def test_the_peak_of_memory_starts_anew_with_each_visit() -> None:
     code = (
-        "from hwbench import visiting\n"
+        "from hwbench import memory_use\n"
         "block = bytearray(200_000_000); del block\n"
-        "before = visiting.peak_bytes(); visiting.reset_peak(); after = visiting.peak_bytes()\n"
+        "before = memory_use.peak_bytes()\n"
+        "memory_use.reset_peak(); after = memory_use.peak_bytes()\n"
         "block = bytearray(100_000_000)\n"
-        "print(before, after, visiting.peak_bytes())"
+        "print(before, after, memory_use.peak_bytes())"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
     before, after, again = map(int, done.stdout.split())
@@ -267,16 +268,16 @@ def test_the_peak_of_memory_starts_anew_with_each_visit() -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no such limit")
 def test_an_allocation_beyond_the_limit_fails_in_this_process() -> None:
     code = (
-        "from hwbench import visiting\n"
-        "visiting.limit_memory(300_000_000)\n"
+        "from hwbench import memory_use\n"
+        "memory_use.limit_memory(300_000_000)\n"
         "bytearray(100_000_000)\n"
         "try:\n    bytearray(400_000_000)\n"
         "except MemoryError:\n    print('refused')\n"
-        "visiting.limit_memory(None)"
+        "memory_use.limit_memory(None)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
     assert done.stdout == b"refused\n"
 
 
 def test_no_limit_is_no_change() -> None:
-    visiting.limit_memory(None)
+    memory_use.limit_memory(None)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from hwbench.cli.meter_options import meter_options, wish_of
 from hwbench.cli.options import Count, Duration, json_option, names_of, print_json
 
 _PATH = click.Path(path_type=Path)
@@ -85,6 +86,7 @@ class BatchSize(Count):
 @click.option(
     "--max-seconds", type=Duration(), metavar="S", help="Of the whole run; the rest is left out."
 )
+@meter_options
 @click.option("--out", type=_PATH, metavar="FILE", help="The record; default: in results/.")
 @click.option("--resume", type=_PATH, metavar="FILE", help="Finish a record or its .jsonl journal.")
 @click.option("--dry-run", is_flag=True, help="Only say which cases there are and how long.")
@@ -121,6 +123,7 @@ def command(profile: str, dry_run: bool, as_json: bool, resume: Path | None, **c
             scenarios=chosen["scenario"],
             latency_bound_s=chosen["latency_bound"],
         ),
+        energy=wish_of(chosen),
         out=chosen["out"],
         resume=resume,
         force=chosen["force"],

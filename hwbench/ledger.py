@@ -1,0 +1,94 @@
+"""What a run knows so far: its visits by case, its passes for energy, and the record of them all.
+
+Nothing is asked and nothing written here; `rounds.py` does both.
+"""
+
+from hwbench import batch_fit, energy_figures, energy_pass, measurement, summary, verdicts
+from hwbench.energy import EnergyPass
+from hwbench.journal import Header
+from hwbench.measurement import Measurement, Record
+from hwbench.outcomes import Spread
+from hwbench.profile import ACCELERATOR, CPU, family
+from hwbench.protocol import VisitResult
+
+SOAKED_S = 20.0  # of running before a visit, after which a device counts as warm
+
+
+class Ledger:
+    """The visits of one run. `made` counts those that were entered, not those it began with."""
+
+    def __init__(self, header: Header, visits: tuple[VisitResult, ...], spread: Spread) -> None:
+        """Begin with the `visits` of the part that is resumed."""
+        self.header = header
+        self.visits: dict[str, list[VisitResult]] = {p.case.id: [] for p in header.cases}
+        self.energies: dict[str, VisitResult] = {}  # the pass for energy, by case
+        self.idles: list[EnergyPass] = []
+        self.made = 0
+        for visit in visits:
+            self._sort_in(visit)
+        self._surroundings = summary.Surroundings(spread=spread, unsoaked=_unsoaked(header))
+        self.measured = {p.case.id: self._summarised(p.case.id) for p in header.cases}
+
+    def enter(self, visit: VisitResult) -> None:
+        """Add a visit, or a pass for energy, and make the case's figures anew."""
+        self._sort_in(visit)
+        self.made += 1
+        if visit.energy is None:
+            self.measured[visit.id] = self._summarised(visit.id)
+
+    def _sort_in(self, visit: VisitResult) -> None:
+        if visit.energy is None:
+            self.visits.setdefault(visit.id, []).append(visit)
+        elif visit.id == energy_pass.IDLE:
+            self.idles.append(visit.energy)
+        else:
+            self.energies[visit.id] = visit
+
+    def _summarised(self, case_id: str) -> Measurement:
+        planned = next(p for p in self.header.cases if p.case.id == case_id)
+        seen = self.visits[case_id]
+        return summary.measurement(planned, seen, self.header.protocol, self._surroundings)
+
+    def record(self, duration_s: float) -> Record:
+        """Return the record of all that is finished."""
+        head = self.header
+        measured = [self.measured[p.case.id] for p in head.cases]
+        measurements = verdicts.against_roofs(
+            [
+                energy_figures.with_energy(m, self.energies.get(m.id), self.idles, head.protocol)
+                for m in measured
+            ],
+            _cache_bytes(head),
+            {d.name: d.power_limit_w for d in head.devices},
+        )
+        return Record(
+            schema=measurement.SCHEMA,
+            id=head.id,
+            created_utc=head.created_utc,
+            hwbench_version=head.hwbench_version,
+            profile=head.profile,
+            argv=head.argv,
+            duration_s=duration_s,
+            protocol=head.protocol,
+            environment=head.environment,
+            devices=head.devices,
+            meters=head.meters,
+            measurements=measurements,
+            batch_fits=batch_fit.fits(measurements),
+            idle=tuple(self.idles),
+        )
+
+
+def _unsoaked(header: Header) -> frozenset[str]:
+    """Return the devices that grow hot in use and are not run warm first: GPUs, and laptops."""
+    laptop = "power_source" in header.environment.settings
+    hot = {d.name for d in header.devices if family(d.name) == ACCELERATOR or laptop}
+    return frozenset(d for d in hot if header.protocol.soak_s.get(family(d), 0.0) < SOAKED_S)
+
+
+def _cache_bytes(header: Header) -> dict[str, int | None]:
+    """Return the size of each device's last-level cache, as far as it is known."""
+    sizes: dict[str, int | None] = dict.fromkeys(
+        (d.name for d in header.devices), verdicts.ACCELERATOR_CACHE_BYTES
+    )
+    return sizes | {CPU: header.environment.cpu.cache_bytes}
