@@ -45,7 +45,11 @@ def _runs(case: Case) -> bool:
     return written and case.phase in runtime.phases and runtime.supports(case) is None
 
 
-@pytest.mark.parametrize("case", [pytest.param(c, id=f"{c.runtime}-{c.name}-{c.phase}") for c in _cases()])  # fmt: skip
+def _named(case: Case) -> str:
+    return f"{case.runtime}-{case.name}-{case.phase}"
+
+
+@pytest.mark.parametrize("case", list(_cases()), ids=_named)
 def test_a_kernel_is_checked_timed_and_answers_the_same_afterwards(case: Case) -> None:
     request = VisitRequest(
         case=case,
