@@ -84,8 +84,9 @@ def _moved_on(
     """Raise NoEnergy if the counter stood still for long in the window: it died."""
     most_s = _STILL_UPDATES * facts.update_s if facts.update_s else _STILL_S
     most_s = max(most_s, 1.0)
-    times = [s.at_s for s in steps] + [last_s]
-    for a, b in pairwise(times):
+    # From a renewal to the last reading before the next: where nothing was read, nothing is known.
+    stills = [(a.at_s, b.after_s) for a, b in pairwise(steps)] + [(steps[-1].at_s, last_s)]
+    for a, b in stills:
         if a < end_s and b > begin_s and b - a > most_s:
             raise NoEnergy(
                 f"{facts.key} stood still for {b - a:.3g} s in the window: it died, or is asleep"

@@ -168,6 +168,16 @@ def test_a_counter_may_begin_again_only_where_its_end_is_known() -> None:
     assert [p.value for p in found] == [0.0, 5.0, 9.0, 14.0]
 
 
+def test_a_counter_that_was_not_read_for_a_while_did_not_stand_still() -> None:
+    """The reading process may have to wait for a processor; the counter goes on meanwhile."""
+    trace = [p for p in counting(100.0) if not 5.0 < p.at_s < 8.0]
+    joules = of_window(COUNTER, trace, 2.0, 15.0)
+    assert joules.point == pytest.approx(1300.0, rel=0.01)
+    stuck = [Point(p.at_s, min(p.value, 500.0)) for p in counting(100.0)]
+    with pytest.raises(NoEnergy, match="stood still"):
+        of_window(COUNTER, stuck, 2.0, 15.0)
+
+
 def test_a_window_without_length_is_refused() -> None:
     with pytest.raises(NoEnergy, match="a window of 0 s"):
         of_window(POWER, steady(1.0), 3.0, 3.0)
