@@ -17,7 +17,7 @@ from hwbench.sensor import ChannelFacts, Point, Trace
 
 NONE = "none"  # what --meter takes for no meter at all
 DISAGREE_FRAC = 0.05  # two meters further apart than this are worth a warning
-_MANY = 5000  # readings of a channel; of more only those around a window are looked at
+_MANY = 5000  # readings of a fast channel; of more only those around a window are looked at
 _AROUND_S = 30.0  # far more than the lag of a sensor that gives so many
 TRACE_STEP_S = 0.25  # of the power that a record keeps
 
@@ -86,7 +86,7 @@ def _told(
         gain_frac=facts.gain_frac,
     )
     around = trace
-    if len(trace) > _MANY:
+    if facts.update_s is not None and len(trace) > _MANY:
         around = [p for p in trace if begin_s - _AROUND_S <= p.at_s <= end_s + _AROUND_S]
     try:
         found = window_joules.of_window(facts, around, begin_s, end_s)

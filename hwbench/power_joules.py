@@ -55,11 +55,11 @@ def _no_gap(
     Five renewals are few enough to be interpolated, and what they may hide is in the interval.
     """
     most_s = max(_GAP_UPDATES * update_s, _GAP_S)
-    for a, b in pairwise(trace):
+    for n, (a, b) in enumerate(pairwise(trace), start=1):
         if b.at_s - a.at_s > most_s and a.at_s < end_s and b.at_s > begin_s:
             raise NoEnergy(
                 f"{facts.key}: no reading for {b.at_s - a.at_s:.3g} s, from second"
-                f" {max(0.0, a.at_s - begin_s):.3g} of the window on"
+                f" {max(0.0, a.at_s - begin_s):.3g} of the window on, after its reading {n}"
             )
 
 

@@ -193,6 +193,18 @@ def test_json_is_alone_on_standard_output(
     assert record.command[-1] == code and record.total is not None
 
 
+def test_text_in_a_wall_meters_lines_is_told_and_the_domain_is_null(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    bad = "cmd:for i in 1 2 3 4 5 6 7 8 9 10; do echo 42; sleep 0.05; done; echo sixty; sleep 30"
+    code = "import time; time.sleep(2)"
+    assert run("--json", "--wall-meter", bad, "--", PYTHON, "-c", code) == 0
+    found = told(capfd)
+    assert (found["total"], found["domains"]) == (None, {})
+    assert "line 11: 'sixty' is no number of watts" in found["lost"]["wall"]
+    assert found["duration_s"] >= 2
+
+
 def test_no_meter_is_no_failure_and_says_which_are_missing(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

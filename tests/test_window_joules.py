@@ -115,7 +115,10 @@ def test_readings_that_end_before_the_window_does_are_too_few() -> None:
 
 def test_a_gap_is_told_with_its_place() -> None:
     trace = [p for p in steady(100.0) if not 5.0 < p.at_s < 9.0]
-    with pytest.raises(NoEnergy, match=r"no reading for 4 s, from second 2\.9 of the window on"):
+    with pytest.raises(
+        NoEnergy,
+        match=r"no reading for 4 s, from second 2\.9 of the window on, after its reading 101",
+    ):
         of_window(POWER, trace, 2.0, 15.0)
 
 

@@ -53,6 +53,7 @@ class Log:
         """Start before the first line."""
         self.name, self.number = name, 0
         self._columns: _Columns | None = None
+        self._begun = False  # a header comes before the first reading, or not at all
         self._last_s: float | None = None
 
     def reading(self, line: str) -> tuple[float | None, float] | None:
@@ -62,9 +63,10 @@ class Log:
         if not text or text.startswith("#"):
             return None
         words = self._object(text) if text.startswith("{") else _words(text)
-        if self._columns is None and self.number_of_numbers(words) == 0:
+        if not self._begun and self.number_of_numbers(words) == 0:
             self._columns = self._header(words)
             return None
+        self._begun = True
         at, watts = self._split(words)
         return self._in_order(at), self._watts(watts)
 
