@@ -44,6 +44,8 @@ class Stage:
 
     def go(self, cases: Sequence[Case]) -> bool:
         """Measure the energy of the cases; return whether time ran out before the last."""
+        if self.left_s() < expected_s(self.terms, 1):
+            return True
         cut = False
         with self.start(self.terms.meters, self.asked) as meters:
             for name, why in meters.lost.items():
@@ -52,10 +54,10 @@ class Stage:
                 return False
             self._idle(meters)
             for n, case in enumerate(cases):
-                if self.left_s() < self.case_s:
+                if self.left_s() < self.case_s + _idle_s(self.terms):
                     cut = True
                     break
-                left_s = (len(cases) - n) * self.case_s + self.terms.idle_s
+                left_s = (len(cases) - n) * self.case_s + _idle_s(self.terms)
                 self.progress.visiting(f"energy of {case.id}", n + 1, len(cases), left_s)
                 self._case(meters, case)
                 self.asking.crew.done_with(case, cases[n + 1] if n + 1 < len(cases) else None)
@@ -153,6 +155,10 @@ def case_s(terms: EnergyTerms) -> float:
     return terms.windows * terms.window_s + 2 * RISE_S + MARGIN_S
 
 
+def _idle_s(terms: EnergyTerms) -> float:
+    return terms.idle_s + RISE_S
+
+
 def expected_s(terms: EnergyTerms, cases: int) -> float:
     """Return about how long the whole pass takes."""
-    return 2 * (terms.idle_s + RISE_S) + cases * case_s(terms)
+    return 2 * _idle_s(terms) + cases * case_s(terms)

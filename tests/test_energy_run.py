@@ -361,7 +361,7 @@ def test_time_that_is_up_leaves_cases_for_resume(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     second = replace(INFERENCE, name="resnet18_small", batch_size=2, shape={"image": 32})
-    protocol = replace(PROTOCOL, energy=replace(TERMS, max_s=100.0))
+    protocol = replace(PROTOCOL, energy=replace(TERMS, max_s=120.0))
     machine = Machine(
         tmp_path, monkeypatch, {PACKAGE: always(40.0)}, cases=(INFERENCE, second),
         protocol=protocol,
@@ -372,6 +372,17 @@ def test_time_that_is_up_leaves_cases_for_resume(
     assert first.energy_j is not None
     assert "before its turn" in (other.energy_reason or "")
     _resumed(machine, outcome.record, drawn=[second.id])
+
+
+def test_a_time_too_short_for_one_case_is_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protocol = replace(PROTOCOL, energy=replace(TERMS, max_s=60.0))
+    machine = Machine(tmp_path, monkeypatch, {PACKAGE: always(40.0)}, protocol=protocol)
+    outcome = machine.run()
+    assert outcome.ended == "out_of_time"
+    assert machine.meters is None  # not even idle power, which alone would fill it
+    assert outcome.record.idle == ()
 
 
 def test_a_run_is_taken_up_in_the_middle_of_the_pass_from_journal_or_record(
