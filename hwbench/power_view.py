@@ -155,6 +155,8 @@ def summary(value: PowerRecord) -> str:
 
 
 def _head(value: PowerRecord) -> str:
+    if not value.command and not value.channels:
+        return "nothing could be watched"
     what = " ".join(value.command) or "watched"
     status = "" if value.exit_status is None else f", exit status {value.exit_status}"
     ended = ", interrupted" if value.interrupted else ""

@@ -97,10 +97,12 @@ def _input_ended(wait_s: float) -> bool:
 
 def main() -> None:
     """Run the reader on this process's standard streams."""
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)  # what a library prints goes where nobody reads it
     terms = codec.decode(Terms, json.loads(_first_line()))
     with open(sys.argv[1], "a", encoding="utf-8") as out:
         reader = Reader(terms, time.perf_counter, out)
-        print(json.dumps(codec.encode(reader.opened)), flush=True)
+        print(json.dumps(codec.encode(reader.opened)), file=channel, flush=True)
         read_until(_input_ended, reader, terms.period_s, time.perf_counter)
 
 

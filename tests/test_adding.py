@@ -38,6 +38,7 @@ def hwbench(checkout: Path, *arguments: str) -> str:
             "PYTHONPATH": str(checkout),
             "HWBENCH_CACHE": str(checkout / "cache"),
             "HWBENCH_STATE": str(checkout / "state"),
+            "PATH": f"{checkout / 'bin'}{os.pathsep}{os.environ['PATH']}",
         },
         cwd=checkout,
         capture_output=True,
@@ -45,6 +46,14 @@ def hwbench(checkout: Path, *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def _a_controller_of_312_watts(checkout: Path) -> None:
+    """Let the page's meter find an ipmitool that answers as a server's does."""
+    tool = checkout / "bin" / "ipmitool"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\necho '    Instantaneous power reading:         312 Watts'\n")
+    tool.chmod(0o755)
 
 
 def test_the_page_has_one_example_of_each_kind() -> None:
@@ -90,6 +99,15 @@ def test_a_runtime_and_a_meter_are_one_file_each(checkout: Path) -> None:
     add(checkout, "hwbench/meters/ipmi.py")
     assert "torch-channels-last" in hwbench(checkout, "list", "runtimes")
     assert "ipmi" in hwbench(checkout, "list", "meters")
+    _a_controller_of_312_watts(checkout)
+    noise = "def channels(asked: Asked) -> Sequence[Channel]:\n    print('a library that talks')\n"
+    meter = checkout / "hwbench/meters/ipmi.py"
+    meter.write_text(meter.read_text().replace(noise.partition("    print")[0], noise))
+    assert "that talks" in meter.read_text()
+    power = json.loads(hwbench(checkout, "power", "--meter", "ipmi", "--seconds", "4", "--json"))
+    assert power["total_reason"] is None
+    assert power["domains"]["wall"]["mean_w"] == pytest.approx(312.0)
+    assert power["total"]["parts"] == ["wall"]
     asked = ("--model", "resnet18_small", "--runtime", "torch-channels-last", "--processes", "1")
     record = json.loads(
         hwbench(checkout, "run", "--only", "workload/*", *asked, "--json", "--force")
