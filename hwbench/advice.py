@@ -187,14 +187,15 @@ def _on_order(devices: tuple[Device, ...], environ: Mapping[str, str]) -> Iterat
 
 def on_meters(meters: tuple[MeterFacts, ...]) -> Iterator[Advice]:
     """Advise where no meter is usable; one that a remedy would make usable is named alone."""
-    if any(not meter.why_not for meter in meters):
+    measuring = [meter for meter in meters if meter.measured]  # a model is none
+    if any(not meter.why_not for meter in measuring):
         return
     yield Advice(
         topic="meters",
         severity="note",
         what="nothing here measures energy",
-        why="each meter says why it cannot be used; energy is then unknown, never guessed",
-        remedy=next((meter.remedy for meter in meters if meter.remedy), None),
+        why="each meter says why it cannot be used; energy is then a model's and says so, or null",
+        remedy=next((meter.remedy for meter in measuring if meter.remedy), None),
     )
 
 

@@ -170,6 +170,12 @@ def test_without_a_meter_the_reason_of_each_is_given(monkeypatch: pytest.MonkeyP
     assert (only(findings).topic, only(findings).remedy) == ("meters", "sudo chmod")
 
 
+def test_a_model_alone_is_no_meter_that_measures(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = MeterFacts(name="model", domains=("cpu",), measured=False)
+    advice = only(examined(monkeypatch, meter=model))
+    assert (advice.topic, advice.what) == ("meters", "nothing here measures energy")
+
+
 def test_a_meter_that_fails_to_answer_is_not_usable_and_does_no_harm(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
