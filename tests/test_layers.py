@@ -13,8 +13,8 @@ ROOT = Path(__file__).parent.parent
 # Every module, once. `*` stands for the files of a folder, where a new file is a new plug-in.
 LAYERS = {
     "words": "bounds units errors",
-    "facts": "batch case counter_joules cpu_power device early_stopping energy estimate_value"
-    " intervals joules measurement power_joules power_record probed repeats sensor"
+    "facts": "batch case counter_joules cpu_power data_sheet device early_stopping energy"
+    " estimate_value intervals joules measurement power_joules power_record probed repeats sensor"
     " served stats steady trend window_joules",
     "contracts": "cards kernel meter runtime workload",
     "dialects": "weights dialects.*",
