@@ -73,6 +73,9 @@ class Runtime:
     prepare_kernel: Callable[[Kernel, Case, Any], Program]  # (kernel, case, rng)
     prepare_workload: Callable[[Workload, Config, Case, Any, str | None], Program]
     #                 (workload, config, case, rng, path of the exported ONNX file or None)
+    open_loop: Callable[..., Any] | None = (
+        None  # (workload, config, LoopCase, seed): trains for real
+    )
     needs_export: bool = False  # a workload comes as an ONNX file, exported from torch
     default: bool = True  # taken when no --runtime is given
 

@@ -13,8 +13,9 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from hwbench import codec, protocol, registry
+from hwbench import codec, loop, protocol, registry
 from hwbench.failure import failure_of
+from hwbench.looping import Looper
 from hwbench.visiting import Visitor
 
 
@@ -65,12 +66,14 @@ def _export(request: protocol.Export) -> Any:
 
 def serve(lines: Any, answer: Callable[[str], None]) -> None:
     """Answer each request line until the input ends."""
-    visitor = Visitor(time.perf_counter)
+    visitor, looper = Visitor(time.perf_counter), Looper()
     handlers: dict[str, tuple[type, Callable[[Any], Any]]] = {
         "probe": (protocol.Probe, _probe),
         "reference": (protocol.Reference, _reference),
         "export": (protocol.Export, _export),
         "visit": (protocol.VisitRequest, visitor.visit),
+        "open_loop": (loop.OpenLoop, looper.open),
+        "loop_part": (loop.LoopPart, looper.part),
     }
     for line in lines:
         message = json.loads(line)

@@ -13,17 +13,17 @@ ROOT = Path(__file__).parent.parent
 # Every module, once. `*` stands for the files of a folder, where a new file is a new plug-in.
 LAYERS = {
     "words": "bounds units errors",
-    "facts": "batch case counter_joules cpu_power data_sheet device early_stopping energy"
-    " estimate_value intervals joules measurement power_joules power_record probed repeats sensor"
-    " served stats steady trend window_joules",
+    "facts": "batch case counter_joules cpu_power data_sheet dataset device early_stopping energy"
+    " estimate_value intervals joules loop measurement power_joules power_record probed repeats"
+    " sensor served stats steady trend window_joules",
     "contracts": "cards kernel meter runtime workload",
     "dialects": "weights dialects.*",
     "architectures": "architectures.*",
     "plug-ins": "kernels.* meters.* runtimes.* workloads.*",
     "machinery": "advice arrivals artifacts asking batch_auto batch_fit batch_search cgroup check"
-    " child codec counters cpu cpu_catalog crew definition drawing energy_figures"
-    " energy_pass energy_planning failure fitting foresight gpu_watch host"
-    " interference journal json_schema ledger lock memory_use metering modelled_energy"
+    " child codec counters cpu cpu_catalog crew data_found data_made definition drawing"
+    " energy_figures energy_pass energy_planning failure fitting foresight gpu_watch host"
+    " interference journal json_schema ledger lock looping memory_use metering modelled_energy"
     " nvml oom outcomes planning power_figure power_sums power_trace preparation"
     " probing profile progress protocol quantity registry resuming rounds sampler"
     " sampling scenario_figures scenarios selection server_search serving signs"
@@ -52,10 +52,10 @@ INSIDE = {
     "words": set[str](),
     "facts": {"numpy"},
     "contracts": set[str](),
-    "dialects": FRAMEWORKS | {"numpy"},
+    "dialects": FRAMEWORKS | {"PIL", "numpy", "psutil"},
     "architectures": FRAMEWORKS | {"numpy"},
     "plug-ins": FRAMEWORKS | {"numpy", "psutil", "pynvml", "zeus"},
-    "machinery": {"matplotlib", "numpy", "psutil", "pynvml"},
+    "machinery": {"PIL", "matplotlib", "numpy", "psutil", "pynvml"},
     "verbs": set[str](),
     "shell": {"rich"},
 }

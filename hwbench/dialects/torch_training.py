@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 from hwbench.workload import Objective, Optimizer, Workload
 
 Transform = Callable[[Any, str], Any]
 Autocast = Callable[[], AbstractContextManager[Any]]
+Step = Callable[[tuple[Any, ...], Any], Any]
 
 
 def train_step(
@@ -23,29 +25,50 @@ def train_step(
 
     With objectives that is the sum of their losses, each before its own update.
     """
+    step = trainer(torch, workload, model, transform, autocast).step
+    return lambda: step(inputs, targets)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainer:
+    """`step(inputs, targets)` is one whole training step on any batch: it returns the loss before.
+
+    `optimizers` are what it moves the weights by, for a checkpoint.
+    """
+
+    step: Step
+    optimizers: tuple[Any, ...]
+
+
+def trainer(
+    torch: Any,
+    workload: Workload,
+    model: Any,
+    transform: Transform,
+    autocast: Autocast = nullcontext,
+) -> Trainer:
+    """Return what trains `model` through `transform`, batch after batch."""
     if workload.objectives:
-        return _in_turn(torch, workload, model, transform, (*inputs, targets), autocast)
+        return _in_turn(torch, workload, model, transform, autocast)
     run = transform(model, "training")
     optimizer = _optimizer(torch, workload.optimizer, model.parameters())
-    return _of_cross_entropy(torch, run, optimizer, inputs, targets, autocast)
+    step = _of_cross_entropy(torch, run, optimizer, autocast)
+    return Trainer(step=step, optimizers=(optimizer,))
 
 
 def _of_cross_entropy(
     torch: Any,
     run: Any,
     optimizer: Any,
-    inputs: tuple[Any, ...],
-    targets: Any,
     autocast: Autocast,
-) -> Callable[[], Any]:
+) -> Step:
     """Return the step of a classifier: forward, mean cross-entropy, backward, update."""
-    labels = targets.flatten()  # a view
 
-    def step() -> Any:
+    def step(inputs: tuple[Any, ...], targets: Any) -> Any:
         optimizer.zero_grad(set_to_none=True)
         with autocast():
             logits = run(*inputs)
-            loss = torch.nn.functional.cross_entropy(logits.flatten(0, -2), labels)
+            loss = torch.nn.functional.cross_entropy(logits.flatten(0, -2), targets.flatten())
         loss.backward()
         optimizer.step()
         return loss.detach()
@@ -58,16 +81,18 @@ def _in_turn(
     workload: Workload,
     model: Any,
     transform: Transform,
-    arguments: tuple[Any, ...],
     autocast: Autocast,
-) -> Callable[[], Any]:
+) -> Trainer:
     """Return the step that takes one objective after the other and sums their losses."""
     spec = workload.optimizer
     parts = [
-        _towards(torch, objective, spec, model, transform, arguments, autocast)
+        _towards(torch, objective, spec, model, transform, autocast)
         for objective in workload.objectives
     ]
-    return lambda: sum(part() for part in parts)
+    return Trainer(
+        step=lambda inputs, targets: sum(p.step(inputs, targets) for p in parts),
+        optimizers=tuple(o for p in parts for o in p.optimizers),
+    )
 
 
 def _towards(
@@ -76,9 +101,8 @@ def _towards(
     spec: Optimizer,
     model: Any,
     transform: Transform,
-    arguments: tuple[Any, ...],
     autocast: Autocast,
-) -> Callable[[], Any]:
+) -> Trainer:
     """Return the part of a step that is one objective: forward, backward, update.
 
     Only what it trains requires a gradient meanwhile, so no other parameter gets one computed: a
@@ -94,19 +118,19 @@ def _towards(
     frozen = [p for p in model.parameters() if id(p) not in inside]
     optimizer = _optimizer(torch, spec, iter(trained))
 
-    def part() -> Any:
+    def part(inputs: tuple[Any, ...], targets: Any) -> Any:
         for p in frozen:
             p.requires_grad_(False)
         for p in trained:
             p.requires_grad_(True)
         optimizer.zero_grad(set_to_none=True)
         with autocast():
-            loss = run(*arguments)
+            loss = run(*inputs, targets)
         loss.backward()
         optimizer.step()
         return loss.detach()
 
-    return part
+    return Trainer(step=part, optimizers=(optimizer,))
 
 
 def autocast_of(torch: Any, device: Any, dtype: str) -> Autocast:

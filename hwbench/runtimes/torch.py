@@ -18,4 +18,5 @@ RUNTIME = Runtime(
     configure=later(_DIALECT, "configure"),
     prepare_kernel=later(_DIALECT, "prepare_kernel"),
     prepare_workload=later(_DIALECT, "prepare_workload"),
+    open_loop=later("hwbench.dialects.torch_loop", "TorchLoop"),
 )

@@ -65,5 +65,6 @@ RUNTIME = Runtime(
     configure=later(_DIALECT, "configure"),
     prepare_kernel=later(_DIALECT, "prepare_kernel", transform=compiled),
     prepare_workload=later(_DIALECT, "prepare_workload", transform=compiled),
+    open_loop=later("hwbench.dialects.torch_loop", "TorchLoop", transform=compiled),
     default=False,
 )

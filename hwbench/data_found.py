@@ -1,0 +1,83 @@
+"""The user's data (`--data PATH`): a folder of images, or arrays; what it is and how many items."""
+
+from pathlib import Path
+
+from hwbench.data_made import kind_of
+from hwbench.dataset import Dataset
+from hwbench.errors import BadInput
+from hwbench.registry import Network
+
+IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+
+
+def dataset_at(path: Path, network: Network) -> Dataset:
+    """Return the dataset at `path` for a network; raise BadInput where it is none for it.
+
+    Images: a folder, searched through, the folder next above an image is its class. Rows and
+    sequences: an `.npz` with `x` (and `y`), or an `.npy`; tokens are a stream of whole numbers.
+    """
+    kind = kind_of(network)
+    if not path.exists():
+        raise BadInput(f"--data {path}: there is no such file or folder")
+    if kind in ("images", "pictures"):
+        return _images(path, network)
+    if path.suffix not in (".npy", ".npz"):
+        raise BadInput(
+            f"--data {path}: {network.name} takes {kind}: give an .npy or .npz file with them"
+        )
+    return _array(path, network)
+
+
+def _images(path: Path, network: Network) -> Dataset:
+    if not path.is_dir():
+        raise BadInput(f"--data {path}: {network.name} takes images: give the folder they are in")
+    files = [p for p in path.rglob("*") if p.suffix.lower() in IMAGES and p.is_file()]
+    if not files:
+        raise BadInput(
+            f"--data {path}: no image in it or below ({', '.join(sorted(IMAGES))} are read)"
+        )
+    total = sum(p.stat().st_size for p in files)
+    mean = total / len(files) / 1e3
+    return Dataset(
+        kind=kind_of(network),
+        path=str(path),
+        items=len(files),
+        bytes_on_disk=max(1, total),
+        generated=False,
+        description=f"{len(files):,} image files, {mean:.0f} kB in the mean",
+    )
+
+
+def _array(path: Path, network: Network) -> Dataset:
+    import numpy as np
+
+    try:
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+        x = loaded if path.suffix == ".npy" else loaded["x"]
+    except (OSError, ValueError, KeyError, EOFError) as e:
+        raise BadInput(f"--data {path}: is no array with the items ({e})") from None
+    kind, config = kind_of(network), network.variant.config
+    if kind == "tokens":
+        if x.dtype.kind not in "iu" or x.ndim != 1 or len(x) <= config["seq"]:
+            raise BadInput(
+                f"--data {path}: tokens are one stream of whole numbers, longer than"
+                f" {config['seq']}; found {x.dtype} of shape {x.shape}"
+            )
+        items, what = (len(x) - 1) // config["seq"], f"sequences of {config['seq']} tokens"
+    else:
+        if x.ndim != 2 or x.shape[1] != config["features"]:
+            raise BadInput(
+                f"--data {path}: {network.name} takes rows of {config['features']} numbers;"
+                f" found an array of shape {x.shape}"
+            )
+        items, what = len(x), f"rows of {config['features']} numbers"
+    if not items:
+        raise BadInput(f"--data {path}: there is no item in it")
+    return Dataset(
+        kind=kind,
+        path=str(path),
+        items=items,
+        bytes_on_disk=path.stat().st_size,
+        generated=False,
+        description=f"{items:,} {what}",
+    )

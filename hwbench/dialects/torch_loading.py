@@ -1,0 +1,245 @@
+"""Items for a training loop in torch: read, decoded, augmented, put into batches.
+
+The sources below are plain picklable objects, since a worker process is spawned and gets a copy.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hwbench.dataset import Dataset, Loading
+from hwbench.dialects.torch_device import library
+from hwbench.errors import BadInput, Unavailable
+from hwbench.workload import Config, Workload
+
+IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+# Channel means and deviations of ImageNet, as its usual recipes subtract them.
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_LEAST_AREA = 0.35  # of the image that a random crop keeps, at least
+
+
+class Images:
+    """Image files, decoded at a random crop and flipped at random: the usual augmentation."""
+
+    def __init__(self, files: Sequence[str], labels: Sequence[int], side: int, seed: int) -> None:
+        """Take the files with their classes, and the side of the square that comes out."""
+        self.files, self.labels, self.side, self.seed = list(files), list(labels), side, seed
+        self._rng: Any = None
+
+    def __len__(self) -> int:
+        """Return the number of files."""
+        return len(self.files)
+
+    def __getitems__(self, indices: Sequence[int]) -> Any:
+        """Return float32 images (batch, 3, side, side) and their labels."""
+        import numpy as np
+
+        made = np.stack([self.pixels(i) for i in indices])
+        return normalised(made), np.asarray([self.labels[i] for i in indices])
+
+    def pixels(self, index: int) -> Any:
+        """Return (side, side, 3) bytes."""
+        import numpy as np
+        from PIL import Image
+
+        if self._rng is None:  # in the process that decodes: each has its own
+            self._rng = np.random.default_rng((self.seed, os.getpid()))
+        with Image.open(self.files[index]) as image:
+            width, height = image.size
+            share = self._rng.uniform(_LEAST_AREA, 1.0) ** 0.5
+            w, h = max(1, int(width * share)), max(1, int(height * share))
+            x, y = self._rng.integers(width - w + 1), self._rng.integers(height - h + 1)
+            box = (int(x), int(y), int(x) + w, int(y) + h)
+            small = image.convert("RGB").resize((self.side, self.side), Image.BILINEAR, box)
+        pixels = np.asarray(small)
+        return pixels[:, ::-1] if self._rng.random() < 0.5 else pixels
+
+
+def normalised(pixels: Any) -> Any:
+    """Return bytes (batch, side, side, 3) as float32 of about unit variance, channels first."""
+    import numpy as np
+
+    scaled = (pixels.astype("float32") / 255 - np.float32(_MEAN)) / np.float32(_DEVIATION)
+    return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
+
+
+class KeptImages:
+    """Images decoded once and kept as bytes; what is left for each turn is flip and scale."""
+
+    def __init__(self, images: Images) -> None:
+        """Decode all of them."""
+        import numpy as np
+
+        self.labels = np.asarray(images.labels)
+        self.pixels = np.stack([images.pixels(i) for i in range(len(images))])
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.pixels)
+
+    def __getitems__(self, indices: Sequence[int]) -> Any:
+        """Return the float32 images and labels of a batch."""
+        return normalised(self.pixels[indices]), self.labels[indices]
+
+
+class Rows:
+    """Rows of numbers, from memory or from a file that stays on the disk."""
+
+    def __init__(self, x: Any, y: Any) -> None:
+        """Take the features and the labels."""
+        self.x, self.y = x, y
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.x)
+
+    def __getitems__(self, indices: Sequence[int]) -> Any:
+        """Return the features and labels of a batch."""
+        import numpy as np
+
+        return np.asarray(self.x[indices], dtype="float32"), self.y[indices]
+
+
+class Tokens:
+    """Sequences cut from a stream of token ids; the target is the next token, or a class."""
+
+    def __init__(self, stream: Any, seq: int, classes: int | None) -> None:
+        """Take the stream; `classes` where a sequence has one label."""
+        self.stream, self.seq, self.classes = stream, seq, classes
+
+    def __len__(self) -> int:
+        """Return the number of whole sequences."""
+        return (len(self.stream) - 1) // self.seq
+
+    def __getitems__(self, indices: Sequence[int]) -> Any:
+        """Return int64 ids (batch, seq) and targets: next ids, or one class a sequence."""
+        import numpy as np
+
+        cut = np.stack([self.stream[i * self.seq : (i + 1) * self.seq + 1] for i in indices])
+        wide = cut.astype("int64")
+        if self.classes is None:
+            return wide[:, :-1], wide[:, 1:]
+        return wide[:, :-1], wide[:, -1] % self.classes
+
+
+class Repeated:
+    """A source whose items come round again, so that an epoch has as many as the user states."""
+
+    def __init__(self, source: Any, samples: int) -> None:
+        """Take the source and the items of an epoch."""
+        self.source, self.samples = source, samples
+
+    def __len__(self) -> int:
+        """Return the items of an epoch."""
+        return self.samples
+
+    def __getitems__(self, indices: Sequence[int]) -> Any:
+        """Return a batch."""
+        return self.source.__getitems__([i % len(self.source) for i in indices])
+
+
+def source_of(workload: Workload, config: Config, loading: Loading, seed: int) -> Any:
+    """Return the items of a dataset for a network, kept in memory where that was asked."""
+    dataset = loading.dataset
+    if dataset.kind in ("images", "pictures"):
+        files, labels = image_files(Path(dataset.path))
+        classes = config.get("classes")
+        labels = [n % classes for n in labels] if classes else labels
+        source: Any = Images(files, labels, _side(config), seed)
+        source = KeptImages(source) if loading.residence == "memory" else source
+    elif dataset.kind == "tokens":
+        stream = _array(dataset, "tokens.npy", loading)
+        source = Tokens(stream, config["seq"], config.get("classes"))
+    else:
+        source = _rows(dataset, loading, config)
+    return Repeated(source, loading.samples) if loading.samples else source
+
+
+def _side(config: Config) -> int:
+    return config["image"]
+
+
+def image_files(folder: Path) -> tuple[list[str], list[int]]:
+    """Return the image files below a folder, and the number of each one's class."""
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGES and p.is_file())
+    if not found:
+        raise BadInput(f"{folder}: the images that were in it are gone")
+    classes = {name: n for n, name in enumerate(sorted({str(p.parent) for p in found}))}
+    return [str(p) for p in found], [classes[str(p.parent)] for p in found]
+
+
+def _array(dataset: Dataset, name: str, loading: Loading) -> Any:
+    """Return an array of the dataset: mapped from the disk, or read whole."""
+    import numpy as np
+
+    path = Path(dataset.path)
+    file = path / name if path.is_dir() else path
+    loaded = np.load(file, mmap_mode="r", allow_pickle=False)
+    if file.suffix == ".npz":  # cannot be mapped: it is read whole
+        loaded = loaded["y" if name == "y.npy" else "x"]
+    return np.array(loaded) if loading.residence == "memory" else loaded
+
+
+def _rows(dataset: Dataset, loading: Loading, config: Config) -> Rows:
+    import numpy as np
+
+    x = _array(dataset, "x.npy", loading)
+    try:
+        y = np.asarray(_array(dataset, "y.npy", loading)).astype("int64")
+    except (FileNotFoundError, KeyError):
+        y = np.zeros(len(x), dtype="int64")
+    if y.shape != (len(x),):  # a single .npy has rows alone
+        y = np.zeros(len(x), dtype="int64")
+    return Rows(x, y % config["classes"])
+
+
+def batches(source: Any, batch_size: int, workers: int, seed: int, pinned: bool) -> Any:
+    """Return torch's DataLoader over a source, shuffled.
+
+    Workers are spawned, since a fork after torch has run hangs, and live from epoch to epoch.
+    """
+    torch = library()
+    return torch.utils.data.DataLoader(
+        source,
+        batch_size=batch_size,
+        shuffle=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        multiprocessing_context="spawn" if workers else None,
+        collate_fn=_tensors,
+        pin_memory=pinned,
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
+def _tensors(batch: Any) -> tuple[Any, Any]:
+    """Return a batch of arrays as tensors on their memory."""
+    torch = library()
+    inputs, targets = batch
+    return torch.from_numpy(inputs), torch.from_numpy(targets)
+
+
+def arranged(workload: Workload, config: Config, kind: str) -> Callable[[Any, Any], Any]:
+    """Return how a loader's batch becomes (inputs, targets) of the network."""
+    if kind != "pictures":
+        return lambda inputs, targets: ((inputs,), targets)
+    torch = library()
+
+    def noise(pictures: Any, labels: Any) -> Any:
+        return (torch.randn(len(pictures), config["noise"]),), pictures.clamp(-1, 1)
+
+    return noise
+
+
+def check_pillow(kind: str) -> None:
+    """Raise Unavailable where images cannot be decoded here."""
+    if kind not in ("images", "pictures"):
+        return
+    try:
+        import PIL.Image  # noqa: F401
+    except ImportError:
+        raise Unavailable(
+            "images are decoded by Pillow, which is not installed",
+            "pip install 'hwbench-dl[data]'",
+        ) from None

@@ -1,0 +1,177 @@
+"""A real training loop in torch: loader, steps, evaluation, checkpoints - what people run."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from hwbench.dialects import torch_device as on
+from hwbench.dialects import torch_loading as loading_of
+from hwbench.dialects.torch import as_it_is, network
+from hwbench.dialects.torch_training import Transform, autocast_of, trainer
+from hwbench.loop import Drained, Evaluated, LoopCase, Saved, Stretch
+from hwbench.workload import Config, Workload
+
+BLOCK_S = 10.0  # the mean of so long is kept of a long stretch, to see how the speed moves
+
+
+class TorchLoop:
+    """A network, its optimiser and its data, ready to train; times are wall seconds."""
+
+    def __init__(
+        self,
+        workload: Workload,
+        config: Config,
+        case: LoopCase,
+        seed: int,
+        transform: Transform = as_it_is,
+    ) -> None:
+        """Build the network, read what is kept in memory; raise Unavailable or DoesNotFit."""
+        torch = on.library()
+        loading_of.check_pillow(case.loading.dataset.kind)
+        self._torch, self._case = torch, case
+        self._device = on.place(torch, case.device)
+        on.set_precision(torch, case.dtype)
+        self._wait = on.waiter(torch, self._device)
+        self._model = network(torch, workload, config).to(self._device).train()
+        autocast = autocast_of(torch, self._device, case.dtype)
+        self._trainer = trainer(torch, workload, self._model, transform, autocast)
+        self._judge = None if workload.objectives else self._evaluated
+        began = time.perf_counter()
+        self._source = loading_of.source_of(workload, config, case.loading, seed)
+        self.read_s = time.perf_counter() - began
+        self._seed = seed
+        self._loader = self._batches(case.loading.workers)
+        self._arrange = loading_of.arranged(workload, config, case.loading.dataset.kind)
+        self._coming: Iterator[Any] | None = None
+
+    def _batches(self, workers: int) -> Any:
+        pinned = self._device.type == "cuda"
+        size = self._case.batch_size
+        return loading_of.batches(self._source, size, workers, self._seed, pinned)
+
+    def _one(self, batch: Any) -> Any:
+        inputs, targets = self._arrange(*batch)
+        placed = tuple(t.to(self._device, non_blocking=True) for t in inputs)
+        return self._trainer.step(placed, targets.to(self._device, non_blocking=True))
+
+    def stretch(self, enough: Callable[[int, float], bool], *, endless: bool = True) -> Stretch:
+        """Train until `enough(steps, seconds)`; `endless` goes on into the next epoch.
+
+        Without it an epoch is one pass over the data from its start.
+        """
+        if self._coming is None or not endless:
+            self._coming = iter(self._loader)
+        clock, waited, steps, items = time.perf_counter, 0.0, 0, 0
+        first_s: float | None = None
+        blocks: list[float] = []
+        began = block_began = clock()
+        block_steps, loss = 0, None
+        while True:
+            asked = clock()
+            batch = next(self._coming, None)
+            if batch is None:
+                self._coming = iter(self._loader) if endless else None
+                if not endless:
+                    break
+                continue
+            waited += clock() - asked
+            loss = self._one(batch)
+            steps, block_steps, items = steps + 1, block_steps + 1, items + len(batch[0])
+            if first_s is None:
+                self._wait(loss)
+                first_s = clock() - began
+            now = clock()
+            if now - block_began >= BLOCK_S:
+                blocks.append((now - block_began) / block_steps)
+                block_began, block_steps = now, 0
+            if enough(steps, now - began):
+                break
+        self._wait(loss)
+        return Stretch(
+            steps=steps,
+            items=items,
+            wall_s=clock() - began,
+            first_step_s=first_s or 0.0,
+            loader_wait_s=waited,
+            blocks_s=tuple(blocks),
+            loss=None if loss is None else float(loss),
+        )
+
+    def epoch(self) -> Stretch:
+        """Train one pass over the data."""
+        return self.stretch(lambda steps, wall_s: False, endless=False)
+
+    def evaluate(self, batches: int | None, enough: Callable[[float], bool]) -> Evaluated | None:
+        """Run the network over `batches` batches without learning; None where it has no judge."""
+        if self._judge is None:
+            return None
+        self._model.eval()
+        clock, began, done, right, seen = time.perf_counter, time.perf_counter(), 0, 0.0, 0
+        try:
+            with self._torch.inference_mode():
+                for batch in self._loader:
+                    found, of = self._judge(batch)
+                    right, seen, done = right + found, seen + of, done + 1
+                    if done == batches or enough(clock() - began):
+                        break
+        finally:
+            self._model.train()
+        return Evaluated(
+            batches=done,
+            wall_s=clock() - began,
+            accuracy_frac=right / max(1, seen),
+        )
+
+    def _evaluated(self, batch: Any) -> tuple[float, int]:
+        inputs, targets = self._arrange(*batch)
+        logits = self._model(*(t.to(self._device) for t in inputs))
+        labels = targets.to(self._device).flatten()
+        found = (logits.flatten(0, -2).argmax(-1) == labels).sum()
+        return float(found), len(labels)
+
+    def checkpoint(self, path: Path) -> Saved:
+        """Write weights and optimiser to the disk, flushed."""
+        began = time.perf_counter()
+        with path.open("wb") as file:
+            self._torch.save(
+                {
+                    "model": self._model.state_dict(),
+                    "optimizers": [o.state_dict() for o in self._trainer.optimizers],
+                },
+                file,
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        took_s = time.perf_counter() - began
+        return Saved(wall_s=took_s, bytes_written=path.stat().st_size)
+
+    def drain(self, enough: Callable[[int, float], bool]) -> Drained:
+        """Take items from the loader alone, nothing trained."""
+        cpu, clock, items = _cpu_s, time.perf_counter, 0
+        loader = iter(self._loader)
+        first = next(loader)  # starting the workers is no reading
+        began, used = clock(), cpu()
+        while not enough(items, clock() - began):
+            batch = next(loader, None)
+            if batch is None:
+                loader = iter(self._loader)
+                continue
+            items += len(batch[0])
+        del first
+        return Drained(items=items, wall_s=clock() - began, cpu_s=cpu() - used)
+
+
+def _cpu_s() -> float:
+    """Return the CPU seconds of this process and the workers it has started."""
+    import psutil
+
+    own = psutil.Process()
+    total = sum(own.cpu_times()[:2])
+    for child in own.children(recursive=True):
+        try:
+            total += sum(child.cpu_times()[:2])
+        except psutil.Error:  # it ended meanwhile
+            continue
+    return float(total)

@@ -1,0 +1,104 @@
+"""What parent and child say of a real training loop: its case, and what its parts took."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hwbench.bounds import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt
+from hwbench.dataset import Loading
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopCase:
+    """A network trained on a dataset: what a loop is of."""
+
+    workload: str
+    runtime: str
+    device: str
+    dtype: str
+    batch_size: PositiveInt
+    loading: Loading
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A loop that is ready: what reading the data into memory took, and the process's peak."""
+
+    read_s: NonNegativeFloat
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """Some steps in a row. `blocks_s` are seconds a step, of ten seconds each, of a long one."""
+
+    steps: NonNegativeInt
+    items: NonNegativeInt
+    wall_s: NonNegativeFloat
+    first_step_s: NonNegativeFloat
+    loader_wait_s: NonNegativeFloat
+    blocks_s: tuple[NonNegativeFloat, ...] = ()
+    loss: float | None = None
+
+    @property
+    def later_s(self) -> float | None:
+        """Return the seconds of a step after the first, None where there is none."""
+        return (self.wall_s - self.first_step_s) / (self.steps - 1) if self.steps > 1 else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """Batches that the network was run over without learning."""
+
+    batches: NonNegativeInt
+    wall_s: NonNegativeFloat
+    accuracy_frac: Fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """A checkpoint that was written and flushed."""
+
+    wall_s: NonNegativeFloat
+    bytes_written: NonNegativeInt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drained:
+    """Items that the loader gave with nothing trained; `cpu_s` of all its processes."""
+
+    items: NonNegativeInt
+    wall_s: NonNegativeFloat
+    cpu_s: NonNegativeFloat
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenLoop:
+    """Ask a child to build the network and open its data."""
+
+    case: LoopCase
+    threads: PositiveInt
+    seed: NonNegativeInt
+    memory_limit_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopPart:
+    """Ask for a part of the loop: some seconds of steps, an epoch, an evaluation, a checkpoint.
+
+    `seconds` ends `steps` and `drain` (after a step at least), and `evaluate` where it is given;
+    `batches` is what an evaluation runs over; `path` is where a checkpoint goes.
+    """
+
+    what: Literal["steps", "epoch", "evaluate", "checkpoint", "drain"]
+    seconds: NonNegativeFloat | None = None
+    batches: PositiveInt | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartDone:
+    """The outcome of a part; the field of what was asked is filled."""
+
+    stretch: Stretch | None = None
+    evaluated: Evaluated | None = None
+    saved: Saved | None = None
+    drained: Drained | None = None
