@@ -14,6 +14,7 @@ COMMANDS = {
     "doctor": "hwbench.cli.doctor",
     "list": "hwbench.cli.listing",
     "run": "hwbench.cli.run",
+    "validate": "hwbench.cli.validate",
     "power": "hwbench.cli.power",
     "plot": "hwbench.cli.plot",
     "completion": "hwbench.cli.completion",

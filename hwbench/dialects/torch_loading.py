@@ -15,7 +15,7 @@ from hwbench.workload import Config, Workload
 
 IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 # Channel means and deviations of ImageNet, as its usual recipes subtract them.
-_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_MEAN, _DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 _LEAST_AREA = 0.35  # of the image that a random crop keeps, at least
 
 
@@ -51,7 +51,9 @@ class Images:
             w, h = max(1, int(width * share)), max(1, int(height * share))
             x, y = self._rng.integers(width - w + 1), self._rng.integers(height - h + 1)
             box = (int(x), int(y), int(x) + w, int(y) + h)
-            small = image.convert("RGB").resize((self.side, self.side), Image.BILINEAR, box)
+            small = image.convert("RGB").resize(
+                (self.side, self.side), Image.Resampling.BILINEAR, box
+            )
         pixels = np.asarray(small)
         return pixels[:, ::-1] if self._rng.random() < 0.5 else pixels
 
@@ -60,7 +62,8 @@ def normalised(pixels: Any) -> Any:
     """Return bytes (batch, side, side, 3) as float32 of about unit variance, channels first."""
     import numpy as np
 
-    scaled = (pixels.astype("float32") / 255 - np.float32(_MEAN)) / np.float32(_DEVIATION)
+    mean, deviation = np.array(_MEAN, "float32"), np.array(_DEVIATION, "float32")
+    scaled = (pixels.astype("float32") / 255 - mean) / deviation
     return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
 

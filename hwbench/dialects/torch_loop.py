@@ -61,8 +61,7 @@ class TorchLoop:
 
         Without it an epoch is one pass over the data from its start.
         """
-        if self._coming is None or not endless:
-            self._coming = iter(self._loader)
+        coming = self._coming if endless and self._coming is not None else iter(self._loader)
         clock, waited, steps, items = time.perf_counter, 0.0, 0, 0
         first_s: float | None = None
         blocks: list[float] = []
@@ -70,11 +69,11 @@ class TorchLoop:
         block_steps, loss = 0, None
         while True:
             asked = clock()
-            batch = next(self._coming, None)
+            batch = next(coming, None)
             if batch is None:
-                self._coming = iter(self._loader) if endless else None
                 if not endless:
                     break
+                coming = iter(self._loader)
                 continue
             waited += clock() - asked
             loss = self._one(batch)
@@ -88,6 +87,7 @@ class TorchLoop:
                 block_began, block_steps = now, 0
             if enough(steps, now - began):
                 break
+        self._coming = coming if endless else None
         self._wait(loss)
         return Stretch(
             steps=steps,

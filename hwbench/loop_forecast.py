@@ -1,0 +1,116 @@
+"""The time of a training run from a short measurement of its loop (docs/methodology.md).
+
+T = setup + compile + E (steps + loader) + cold + E evaluation + checkpoints. Seconds a step are all
+visits' seconds over all visits' steps: visits of equal length sample the machine's time evenly, so
+this is the mean speed of that time. The spread between visits is the interval; that between steps
+says almost nothing of the next minutes.
+"""
+
+import math
+from collections.abc import Sequence
+
+from hwbench import stats
+from hwbench.validation import LoopVisit, Rehearsal, RunPlan, Term, Total
+from hwbench.validations_floor import Floor
+
+LEVEL = 0.90
+# Half of the interval, in logarithms, of what is measured once or twice: starting a process and
+# writing a file differ by so much from time to time (docs/methodology.md).
+ONCE_LOG = 0.5
+
+
+def step_s(visits: Sequence[LoopVisit]) -> float:
+    """Return the mean seconds of a step, its waiting for the loader included."""
+    kept = [v.stretch for v in visits if v.stretch.steps > 1]
+    if not kept:  # steps as long as a visit: the first one is all there is
+        return sum(v.stretch.wall_s for v in visits) / sum(v.stretch.steps for v in visits)
+    return sum(s.wall_s - s.first_step_s for s in kept) / sum(s.steps - 1 for s in kept)
+
+
+def wait_s(visits: Sequence[LoopVisit]) -> float:
+    """Return the mean seconds that a step waits for its batch."""
+    return sum(v.stretch.loader_wait_s for v in visits) / sum(v.stretch.steps for v in visits)
+
+
+def spread(visits: Sequence[LoopVisit]) -> tuple[float, float]:
+    """Return (half of the interval of a later stretch, standard error of one), in logarithms.
+
+    t sd sqrt(1 + 1/k) between the means of the k visits; nothing is known of one visit's.
+    """
+    means = [m for v in visits if (m := v.stretch.later_s or v.stretch.wall_s / v.stretch.steps)]
+    found = stats.prediction(means, LEVEL)
+    k = len(means)
+    error = stats.standard_deviation(stats.logarithms(means)) * math.sqrt(1 + 1 / k)
+    return found.half, error
+
+
+def forecast(measured: Rehearsal, plan: RunPlan, floor: Floor) -> tuple[tuple[Term, ...], Total]:
+    """Return the terms of a run and its total, with intervals at 90 %."""
+    half, error = spread(measured.visits)
+    steps = plan.steps_per_epoch * plan.epochs
+    per_step, waiting = step_s(measured.visits), wait_s(measured.visits)
+    waiting = min(waiting, per_step)
+    k = len(measured.visits)
+    how = f"mean of {k} visits in {_processes(measured)} processes over {measured.spread_s:.0f} s"
+    terms = [
+        *_starting(measured, per_step),
+        _term("steps", steps * (per_step - waiting), half, how),
+        _term("loader", steps * waiting, half, f"{how}; what a step waits for its batch"),
+    ]
+    if measured.cold_s is not None:
+        terms.append(_term("cold", measured.cold_s, ONCE_LOG, "a part read again from the disk"))
+    if measured.evaluations and plan.evaluation_batches:
+        batches = sum(e.batches for e in measured.evaluations)
+        one = sum(e.wall_s for e in measured.evaluations) / batches
+        total = one * plan.evaluation_batches * plan.epochs
+        terms.append(_term("evaluation", total, half, f"{batches} batches"))
+    if measured.saves and plan.checkpoints:
+        one = sum(s.wall_s for s in measured.saves) / len(measured.saves)
+        basis = f"{len(measured.saves)} checkpoints"
+        terms.append(_term("checkpoint", one * plan.checkpoints, ONCE_LOG, basis))
+    return tuple(terms), _total(terms, half, error, floor)
+
+
+def _processes(measured: Rehearsal) -> int:
+    return len({v.process for v in measured.visits})
+
+
+def _starting(measured: Rehearsal, per_step: float) -> list[Term]:
+    n = len(measured.setups)
+    opening = sum(s.open_s for s in measured.setups) / n
+    extra = max(0.0, sum(s.first_step_s for s in measured.setups) / n - per_step)
+    return [
+        _term("setup", opening, ONCE_LOG, f"{n} processes started"),
+        _term("compile", extra, ONCE_LOG, f"the first step of {n} processes, beyond a later one"),
+    ]
+
+
+def _term(name: str, point: float, half: float, basis: str) -> Term:
+    return Term(
+        name=name,  # type: ignore[arg-type]
+        point_s=point,
+        low_s=point * math.exp(-half),
+        high_s=point * math.exp(half),
+        basis=basis,
+    )
+
+
+_WITH_SPEED = ("steps", "loader", "evaluation")  # they share the machine's speed of the hour
+
+
+def _total(terms: Sequence[Term], half: float, error: float, floor: Floor) -> Total:
+    """Join the terms: those of the machine's speed move together, the others on their own."""
+    point = sum(t.point_s for t in terms)
+    speed = sum(t.point_s for t in terms if t.name in _WITH_SPEED) / point
+    own = [t.point_s / point * ONCE_LOG for t in terms if t.name not in _WITH_SPEED]
+    drawn = math.sqrt((speed * half) ** 2 + sum(o * o for o in own))
+    whole = math.hypot(drawn, stats.normal_quantile(LEVEL) * floor.sd_log)
+    return Total(
+        point_s=point,
+        low_s=point * math.exp(-whole),
+        high_s=point * math.exp(whole),
+        level=LEVEL,
+        basis=f"t sd sqrt(1 + 1/k) between the visits, and {floor.basis}",
+        half_log=whole,
+        sampling_log=speed * error,
+    )

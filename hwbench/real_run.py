@@ -1,0 +1,110 @@
+"""The training run itself: epochs, evaluation, checkpoints, each kept as soon as it is done."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from hwbench import coldness, rehearsing, validation_file
+from hwbench.child import ChildFailed
+from hwbench.errors import StorageFull
+from hwbench.loop import LoopPart
+from hwbench.loop_asking import LoopChild, LoopFailed
+from hwbench.probing import Spawn
+from hwbench.progress import Progress
+from hwbench.validation import Epoch, LoopSetup, Outcome, Validation
+
+SEED = 1000  # unlike those of the rehearsal's processes
+NUMBER = 99
+
+
+class RealRun:
+    """Carries out the plan of a validation in a process of its own."""
+
+    def __init__(
+        self,
+        started: Validation,
+        out: Path,
+        scratch: Path,
+        progress: Progress,
+        spawn: Spawn,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Take what was predicted, and where it is kept."""
+        self._now, self._out, self._scratch = started, out, scratch
+        self._progress, self._spawn, self._clock = progress, spawn, clock
+        self._epochs: list[Epoch] = []
+        self._lost_disk = False
+
+    def go(self) -> Validation:
+        """Train; return the validation as `done`, `failed` or `interrupted`, with what there is."""
+        loading = self._now.rehearsal.case.loading
+        if loading.residence == "disk":
+            coldness.evict(coldness.files_of(loading.dataset))
+        began, setup, child = self._clock(), None, None
+        self._progress.begin(self._now.plan.epochs, self._now.total_s.point_s)
+        status, reason = "done", None
+        try:
+            child = LoopChild(
+                self._now.rehearsal.case,
+                NUMBER,
+                self._now.threads,
+                SEED,
+                self._spawn,
+                self._progress.tick,
+            )
+            setup = LoopSetup(open_s=child.open_s, read_s=child.read_s, first_step_s=0.0)
+            for number in range(self._now.plan.epochs):
+                left_s = self._now.total_s.point_s - (self._clock() - began)
+                what = f"epoch of {self._now.rehearsal.case.workload}"
+                plan = self._now.plan
+                self._progress.visiting(what, number + 1, plan.epochs, max(0.0, left_s))
+                self._epochs.append(self._epoch(child))
+                self._keep("training", None, began, setup)
+        except KeyboardInterrupt:
+            status, reason = "interrupted", "interrupted before its last epoch was done"
+        except (ChildFailed, LoopFailed) as e:
+            status, reason = "failed", str(e)
+        finally:
+            if child is not None:
+                child.end()
+        if self._lost_disk:
+            self._progress.note(f"{self._out}: the disk is full; what was there is kept")
+        return self._keep(status, reason, began, setup)
+
+    def _epoch(self, child: LoopChild) -> Epoch:
+        plan = self._now.plan
+        expected_s = self._now.total_s.high_s / plan.epochs
+        stretch = child.part(LoopPart(what="epoch"), expected_s).stretch
+        assert stretch is not None
+        evaluated = saved = None
+        if plan.evaluation_batches:
+            part = LoopPart(what="evaluate", batches=plan.evaluation_batches)
+            evaluated = child.part(part, expected_s).evaluated
+        if plan.checkpoints:
+            saved = rehearsing.save(child, self._scratch)
+        return Epoch(stretch=stretch, evaluated=evaluated, saved=saved)
+
+    def _keep(
+        self, status: str, reason: str | None, began: float, setup: LoopSetup | None
+    ) -> Validation:
+        """Write what is done so far; a full disk does not end the run."""
+        outcome = None
+        if setup is not None and self._epochs:
+            first = self._epochs[0].stretch.first_step_s
+            outcome = Outcome(
+                wall_s=self._clock() - began,
+                setup=replace(setup, first_step_s=first),
+                epochs=tuple(self._epochs),
+            )
+        self._now = replace(
+            self._now,
+            status=status,  # type: ignore[arg-type]
+            reason=reason,
+            outcome=outcome,
+        )
+        try:
+            validation_file.save(self._now, self._out)
+        except StorageFull:
+            self._lost_disk = True
+        return self._now
