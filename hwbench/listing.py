@@ -88,6 +88,13 @@ def _meters() -> list[Item]:
     return [Item(name=m.name, summary=m.summary) for m in registry.meters().items.values()]
 
 
+def _shortcuts() -> list[Item]:
+    return [
+        Item(name=s.name, summary=s.summary, details={"step_by_theory": s.theory})
+        for s in registry.shortcuts().items.values()
+    ]
+
+
 def _profiles() -> list[Item]:
     return [
         Item(name=p.name, summary=p.summary, details={"rounds": p.rounds})
@@ -100,7 +107,7 @@ _LISTS: dict[str, Callable[[], list[Item]]] = {
     "workloads": _workloads,
     "runtimes": _runtimes,
     "meters": _meters,
-    "shortcuts": list,
+    "shortcuts": _shortcuts,
     "profiles": _profiles,
     "instances": list,
 }
@@ -109,4 +116,5 @@ _SHELVES: dict[str, Callable[[], registry.Shelf[Any]]] = {
     "workloads": registry.workloads,
     "runtimes": registry.runtimes,
     "meters": registry.meters,
+    "shortcuts": registry.shortcuts,
 }

@@ -17,6 +17,7 @@ from hwbench.errors import UnknownName
 from hwbench.kernel import Kernel
 from hwbench.meter import Meter
 from hwbench.runtime import Runtime
+from hwbench.shortcut import Shortcut
 from hwbench.workload import Variant, Workload
 
 PACKAGE = Path(__file__).parent
@@ -126,3 +127,9 @@ def runtimes() -> Shelf[Runtime]:
 def meters() -> Shelf[Meter]:
     """Return the meters, usable here or not."""
     return _load("meter", "hwbench.meters", "METER", Meter)
+
+
+@cache
+def shortcuts() -> Shelf[Shortcut]:
+    """Return the cheaper ways to train."""
+    return _load("shortcut", "hwbench.shortcuts", "SHORTCUT", Shortcut)

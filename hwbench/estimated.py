@@ -1,0 +1,249 @@
+"""An estimate as it is kept: the plan, a row for each way to carry it out, and which is best."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from hwbench.bounds import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+# hwbench.estimate/1  2026-11: the first.
+SCHEMA = "hwbench.estimate/1"
+
+Basis = Literal["measured", "blocks", "scaled", "modelled"]
+Numbers = tuple[NonNegativeFloat | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure with its interval: `point` is the median of the draws."""
+
+    point: NonNegativeFloat
+    low: NonNegativeFloat
+    high: NonNegativeFloat
+    level: Fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerFigure:
+    """Mean power over the whole run, the building's share apart, and the most at a moment."""
+
+    point: NonNegativeFloat
+    low: NonNegativeFloat
+    high: NonNegativeFloat
+    level: Fraction
+    peak: NonNegativeFloat | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assumption:
+    """A number that was not measured here, with where it is from."""
+
+    name: str
+    value: float | str | None
+    unit: str
+    source: str
+    date: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What an estimate is of. Of `epochs` and `steps` one is given; the other follows."""
+
+    workload: str
+    samples: PositiveInt
+    epochs: PositiveFloat | None
+    steps: PositiveInt | None
+    batch_size: PositiveInt
+    runtime: str
+    device: str
+    dtype: str
+    shortcuts: tuple[str, ...]
+    purchases: tuple[str, ...]
+    evaluation_frac: NonNegativeFloat
+    item_bytes: PositiveFloat | None
+    data: str | None
+    residence: str
+    region: str | None
+    electricity_usd_per_kwh: NonNegativeFloat | None
+    pue: PositiveFloat | None
+    deadline_s: PositiveFloat | None
+    budget_usd: PositiveFloat | None
+    level: Fraction
+    records: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """The figures over dataset sizes; `steps_held_*` with the steps of the plan's own size held."""
+
+    samples: tuple[PositiveInt, ...]
+    time_s: Numbers
+    time_s_low: Numbers
+    time_s_high: Numbers
+    energy_j: Numbers
+    energy_j_low: Numbers
+    energy_j_high: Numbers
+    cost_usd: Numbers
+    cost_usd_low: Numbers
+    cost_usd_high: Numbers
+    steps_held_time_s: Numbers
+    steps_held_cost_usd: Numbers
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepTerms:
+    """Seconds of one step: the computation, and what its batch takes the loader."""
+
+    step_s: PositiveFloat
+    loader_s: NonNegativeFloat | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeTerms:
+    """What the time is made of, each the median of its draws: they need not add up exactly."""
+
+    setup: NonNegativeFloat
+    compile: NonNegativeFloat
+    steps: NonNegativeFloat
+    loader: NonNegativeFloat  # beyond the steps, whose time hides the rest of it
+    cold: NonNegativeFloat  # reading from the disk for the first time, beyond the steps
+    evaluation: NonNegativeFloat
+    checkpoint: NonNegativeFloat
+    preemption: NonNegativeFloat
+    one_off: NonNegativeFloat = 0.0  # of a shortcut: features computed once
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostParts:
+    """What the cost is made of; None is not known."""
+
+    compute_usd: NonNegativeFloat | None
+    storage_usd: NonNegativeFloat | None
+    electricity_usd: NonNegativeFloat | None
+    amortisation_usd: NonNegativeFloat | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """The price that was used, frozen with the estimate."""
+
+    usd_per_h: PositiveFloat
+    as_of: str
+    source: str
+    region: str
+    age_days: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """A cause of uncertainty and its share of the variance of ln(time)."""
+
+    name: str
+    share_frac: Fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """The plan carried out in one way: on an instance, bought in a way, by a shortcut."""
+
+    instance: str
+    purchase: str
+    shortcut: str
+    devices: tuple[str, ...]
+    basis: Basis | None
+    batch_size: PositiveInt | None  # of all devices together
+    n_steps: PositiveInt | None
+    time_s: Figure | None
+    power_w: PowerFigure | None
+    energy_j: Figure | None
+    cost_usd: Figure | None
+    co2_gco2e: Figure | None
+    reasons: dict[str, str]  # of each figure that is null
+    curve: Curve | None
+    terms: StepTerms | None
+    terms_total_s: TimeTerms | None
+    cost_terms: CostParts | None
+    assumptions: tuple[Assumption, ...]
+    price: Price | None
+    fits_memory: bool | None
+    energy_covers: str | None  # GPU + CPU + DRAM, not the wall
+    uncertain_by: tuple[Share, ...] = ()
+    deadline_chance: Fraction | None = None
+    budget_chance: Fraction | None = None
+    meets_deadline: bool | None = None
+    meets_budget: bool | None = None
+    pareto: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Winner:
+    """The best row of a kind, the rows it cannot be told from, and its chance to be the best."""
+
+    row: NonNegativeInt
+    instance: str
+    purchase: str
+    shortcut: str
+    indistinguishable: tuple[NonNegativeInt, ...]
+    probability: Fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Best:
+    """The fastest, the cheapest and the most frugal of the rows that can be carried out."""
+
+    by_time: Winner | None
+    by_cost: Winner | None
+    by_energy: Winner | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solved:
+    """The largest of what was solved for that keeps to the limits with the plan's level."""
+
+    what: str  # samples | epochs | batch-size
+    row: NonNegativeInt
+    instance: str
+    purchase: str
+    value: PositiveFloat | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confirm:
+    """How one of the best rows is measured for ten minutes, and what that costs."""
+
+    instance: str
+    commands: tuple[str, ...]
+    usd: NonNegativeFloat | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A learning curve's answer: how many samples the accuracy needs, and the odds of it."""
+
+    accuracy: Fraction
+    curve: str
+    samples: Figure | None
+    odds: Fraction
+    reason: str | None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimateFile:
+    """An estimate: the plan, its rows, and what they come to."""
+
+    schema: str
+    id: str
+    created_utc: str
+    hwbench_version: str
+    argv: tuple[str, ...]
+    plan: Plan
+    rows: tuple[Row, ...]
+    best: Best
+    answer: tuple[str, ...]  # the deadline's and the budget's, in words
+    target: Target | None = None
+    solved: tuple[Solved, ...] = ()
+    confirm: tuple[Confirm, ...] = ()
+    break_even: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
