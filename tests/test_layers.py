@@ -15,7 +15,7 @@ LAYERS = {
     "words": "bounds units errors",
     "facts": "batch case counter_joules cpu_power data_sheet device early_stopping energy"
     " estimate_value intervals joules measurement power_joules power_record probed repeats sensor"
-    " served stats steady trend window_joules",
+    " served stats steady trend values window_joules",
     "contracts": "cards kernel meter runtime workload",
     "dialects": "weights dialects.*",
     "architectures": "architectures.*",
@@ -27,7 +27,8 @@ LAYERS = {
     " nvml oom outcomes planning power_figure power_sums power_trace preparation"
     " probing profile progress protocol quantity registry resuming rounds sampler"
     " sampling scenario_figures scenarios selection server_search serving signs"
-    " stopping store summary sysfs timing tuning verdicts virtual visiting worker",
+    " stopping store summary sysfs timing tuning verdicts virtual visiting worker"
+    " break_even carbon checkpointing costing montecarlo pareto",
     "verbs": "doctor listing plot power run",
     "shell": "__main__ bar cli cli.* energy_views power_view render scenario_views tuning_view"
     " views watching",
