@@ -14,8 +14,8 @@ ROOT = Path(__file__).parent.parent
 LAYERS = {
     "words": "bounds units errors",
     "facts": "batch case counter_joules cpu_power data_sheet device early_stopping energy"
-    " estimate_value intervals joules measurement power_joules power_record probed repeats sensor"
-    " served stats steady trend window_joules",
+    " estimate_value intervals joules measurement power_joules power_record probed repeats scaled"
+    " sensor served stats steady trend window_joules",
     "contracts": "cards kernel meter runtime workload",
     "dialects": "weights dialects.*",
     "architectures": "architectures.*",
@@ -25,9 +25,10 @@ LAYERS = {
     " energy_pass energy_planning failure fitting foresight gpu_watch host"
     " interference journal json_schema ledger lock memory_use metering modelled_energy"
     " nvml oom outcomes planning power_figure power_sums power_trace preparation"
-    " probing profile progress protocol quantity registry resuming rounds sampler"
-    " sampling scenario_figures scenarios selection server_search serving signs"
-    " stopping store summary sysfs timing tuning verdicts virtual visiting worker",
+    " probing profile progress protocol published published_workloads quantity"
+    " registry resuming rounds sampler sampling scaling scaling_cpu scaling_efficiency"
+    " scaling_facts scaling_kernel scaling_table scenario_figures scenarios selection"
+    " server_search serving signs stopping store summary sysfs timing tuning verdicts virtual visiting worker",
     "verbs": "doctor listing plot power run",
     "shell": "__main__ bar cli cli.* energy_views power_view render scenario_views tuning_view"
     " views watching",
