@@ -34,15 +34,19 @@ _LIBRARIES = ("torch", "numpy", "onnx", "onnxscript")
 KEEP_BYTES = 4 * 1024**3  # of the whole cache; the longest unused goes first
 
 
-def folder() -> Path:
-    """Return the cache folder of this user, made if need be; a temporary one if that fails."""
+def place() -> Path:
+    """Return where the cache folder of this user is, made or not."""
     named = os.environ.get("HWBENCH_CACHE")
     if named:
-        path = Path(named)
-    elif sys.platform == "darwin":
-        path = Path.home() / "Library/Caches/hwbench"
-    else:
-        path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwbench"
+        return Path(named)
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Caches/hwbench"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwbench"
+
+
+def folder() -> Path:
+    """Return the cache folder of this user, made if need be; a temporary one if that fails."""
+    path = place()
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):

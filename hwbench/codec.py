@@ -7,6 +7,7 @@ run on a bare machine that has only a framework's own packages (docs/architectur
 """
 
 import dataclasses
+import datetime
 import math
 import types
 from collections.abc import Callable, Hashable, Mapping
@@ -51,13 +52,15 @@ def decode(cls: type[T], value: Any, where: str = "") -> T:
 
 
 def encode(value: Any) -> Any:
-    """Return `value` as what `json.dumps` takes: dataclasses become dicts, tuples lists."""
+    """Return `value` as what `json.dumps` takes: dataclasses as dicts, tuples as lists, dates."""
     if dataclasses.is_dataclass(value):
         return {f: encode(getattr(value, f)) for f in _field_names(cast(Hashable, type(value)))}
     if isinstance(value, (list, tuple)):
         return [encode(v) for v in value]
     if isinstance(value, Mapping):
         return {str(k): encode(v) for k, v in value.items()}
+    if isinstance(value, datetime.date):
+        return value.isoformat()
     return value
 
 
