@@ -1,0 +1,198 @@
+"""The machine that a record was measured on, as a way to carry out a plan."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hwbench import registry
+from hwbench.estimated import Assumption, Basis
+from hwbench.loaders import Loaded
+from hwbench.montecarlo import Factor
+from hwbench.step_source import Step
+from hwbench.validations_floor import Floor
+from hwbench.ways import LoaderTerm, PowerTerm, Ways
+
+MEASURED_ONCE_LOG = 0.3  # of starting a process and the like: methodology
+# Bytes a second of a disk that was not measured: a wide guess, and said to be one.
+DISK_BYTES_PER_S, DISK_LOG = 500e6, 0.7
+MOMENTS = {"sgd": 1, "adamw": 2}  # that an optimiser keeps of each weight
+WORD_BYTES = 4
+MEMORY_FRAC = 0.92  # of a device that a training may fill
+JUDGED = "hwbench's judgement"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circumstances:
+    """What the user says, or leaves to be assumed, of how the plan is carried out."""
+
+    name: str
+    provider: str | None
+    loader: Loaded | None
+    no_loader: str | None
+    workers: int | None
+    floor: Floor
+    samples: int
+
+
+def way_here(step: Step, around: Circumstances) -> Ways:
+    """Return the machine of the step's record: its basis is `measured`."""
+    record, m = step.record, step.case
+    loader, loader_notes = loader_term(
+        step, around, _cores(step), 1.0, m.device == "cpu"
+    )
+    power, no_power = power_term(step)
+    checkpoint_bytes = checkpoint_bytes_of(m.name)
+    floor = Factor.of_sigma("the extrapolation itself", around.floor.sd_log)
+    assumptions = [
+        *step.assumptions,
+        *loader_notes,
+        disk_assumption(),
+        Assumption(
+            name="the extrapolation itself",
+            value=around.floor.sd_log,
+            unit="standard deviation of ln(time)",
+            source=around.floor.basis,
+        ),
+    ]
+    basis: Basis = "measured"
+    return Ways(
+        name=around.name,
+        provider=around.provider,
+        devices=(m.device,),
+        basis=basis,
+        batch_size=step.batch_size,
+        step_s=step.step_s,
+        step_factors=(*step.factors, floor),
+        loader=loader,
+        setup_s=step.setup_s,
+        compile_s=step.compile_s,
+        start_factors=(Factor.of_sigma("starting", MEASURED_ONCE_LOG),),
+        evaluation_item_s=step.evaluation_item_s,
+        checkpoint_bytes=checkpoint_bytes,
+        write_bytes_per_s=DISK_BYTES_PER_S,
+        read_bytes_per_s=DISK_BYTES_PER_S,
+        io_factors=(Factor.of_sigma("the disk", DISK_LOG),),
+        memory_bytes=record.environment.memory_bytes,
+        power=power,
+        no_power=no_power,
+        fits_memory=True if step.batch_size == m.batch_size else fits(step, _room(step)),
+        assumptions=tuple(assumptions),
+        warnings=step.warnings,
+    )
+
+
+def _cores(step: Step) -> int:
+    return step.record.environment.cpu.cores
+
+
+def _room(step: Step) -> float | None:
+    device = next((d for d in step.record.devices if d.name == step.case.device), None)
+    return device.memory_bytes if device else None
+
+
+def disk_assumption() -> Assumption:
+    """Return the disk's speed as it is assumed, for checkpoints and the first reading."""
+    return Assumption(
+        name="speed of the disk",
+        value=DISK_BYTES_PER_S,
+        unit="bytes/s",
+        source=f"{JUDGED}, within a factor of two either way",
+    )
+
+
+def checkpoint_bytes_of(name: str) -> float:
+    """Return the bytes of a checkpoint: float32 weights and the optimiser's moments of each."""
+    network = registry.networks()[name]
+    words = 1 + MOMENTS[network.workload.optimizer.name]
+    return float(network.workload.parameters(network.variant.config) * words * WORD_BYTES)
+
+
+def loader_term(
+    step: Step, around: Circumstances, cores: float, slower: float, on_cpu: bool
+) -> tuple[LoaderTerm | None, Sequence[Assumption]]:
+    """Return the loader on `cores` like those it was measured on, each `slower` times slower.
+
+    On a processor without workers the step waits; with them both share the cores. Beside an
+    accelerator as many workers as cores decode ahead.
+    """
+    loaded = around.loader
+    if loaded is None:
+        why = around.no_loader or "not measured"
+        note = Assumption(
+            name="loader", value=None, unit="", source=f"taken to keep up with the step: {why}"
+        )
+        return None, (note,)
+    cpu = loaded.cpu_s * slower
+    workers = around.workers if around.workers is not None else (0 if on_cpu else math.ceil(cores))
+    alone = max(loaded.item_s, loaded.cpu_s) * slower
+    item_s = alone if workers == 0 else cpu / min(workers, cores)
+    overlap = "serial" if workers == 0 else ("shared" if on_cpu else "beside")
+    factors = [Factor.of_sigma("loader", max(loaded.sd_log, 0.02))]
+    if slower != 1.0 or cores != loaded.cores:
+        factors.append(Factor.of_sigma("loader on other cores", 0.3))
+    note = Assumption(
+        name="loader",
+        value=item_s,
+        unit="s an item",
+        source=f"{loaded.description}, measured here on {loaded.date};"
+        + (" in the loop" if workers == 0 else f" {workers} workers"),
+        date=loaded.date,
+    )
+    term = LoaderTerm(
+        item_s=item_s,
+        item_cpu_s=cpu,
+        overlap=overlap,  # type: ignore[arg-type]
+        cores=cores,
+        step_cores=min(cores, step.record.protocol.threads) if on_cpu else 0.0,
+        factors=tuple(factors),
+        basis=loaded.description,
+    )
+    return term, (note,)
+
+
+def power_term(step: Step) -> tuple[PowerTerm | None, str | None]:
+    """Return the power of the record's own meters, or why there is none."""
+    p = step.power
+    if p is None:
+        return None, step.no_power
+    factor = Factor.of_interval(
+        "power", p.active_w, max(1e-9, min(p.low_w, p.active_w)), max(p.high_w, p.active_w), 0.95
+    )
+    idle = p.idle_w if p.idle_w is not None else p.active_w
+    covers = " + ".join(_PARTS.get(x, x) for x in p.parts) or "no part"
+    if "wall" not in p.parts:
+        covers += ", not the wall"
+    if not p.measured:
+        covers += "; partly modelled"
+    return (
+        PowerTerm(
+            active_w=p.active_w,
+            idle_w=min(idle, p.active_w),
+            peak_w=p.peak_w,
+            factors=(factor,),
+            measured=p.measured,
+            covers=covers,
+        ),
+        None,
+    )
+
+
+_PARTS = {"gpu": "GPU", "cpu": "CPU", "dram": "DRAM", "wall": "the wall"}
+
+
+def fits(step: Step, room_bytes: float | None) -> bool | None:
+    """Return whether the step fits in so many bytes, None where that cannot be told.
+
+    Weights, gradients and moments are of the network; what else its peak held grows with the
+    batch. A processor's peak holds the libraries too, so this asks for rather too much.
+    """
+    peak = step.case.memory_peak_bytes
+    held = None if peak is None else (peak.device or peak.host)
+    measured_batch = step.case.batch_size
+    if held is None or room_bytes is None or measured_batch is None:
+        return None
+    network = registry.networks()[step.case.name]
+    words = 2 + MOMENTS[network.workload.optimizer.name]
+    fixed = network.workload.parameters(network.variant.config) * words * WORD_BYTES
+    grown = max(0.0, held - fixed) * step.batch_size / measured_batch
+    return bool(fixed + grown <= MEMORY_FRAC * room_bytes)

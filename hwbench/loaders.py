@@ -1,0 +1,78 @@
+"""How fast loaders gave items on this machine, kept beside its history: a line each."""
+
+import json
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hwbench.outcomes import NEWEST_BYTES
+
+FILE = "loaders.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A loader that was drained with nothing trained; seconds of one item.
+
+    `item_s` is wall time in one process, `cpu_s` core-seconds; `sd_log` is between rounds.
+    """
+
+    machine: str
+    workload: str
+    description: str
+    path: str | None  # of the user's data; None: generated
+    residence: str
+    item_s: float
+    cpu_s: float
+    item_bytes: float
+    sd_log: float
+    cores: int
+    at_s: float
+    date: str
+
+
+def remember(loaded: Loaded, place: Path) -> None:
+    """Add a measurement to the history; raise OSError if it cannot be written."""
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / FILE).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(loaded)) + "\n")
+
+
+def read(place: Path) -> list[Loaded]:
+    """Return what is on file; a line that is torn or of another form is passed over."""
+    try:
+        with (place / FILE).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - NEWEST_BYTES))
+            lines = file.read().split(b"\n")
+    except OSError:
+        return []
+    return [loaded for line in lines if (loaded := _parsed(line)) is not None]
+
+
+def _parsed(line: bytes) -> Loaded | None:
+    try:
+        loaded = Loaded(**json.loads(line))
+        sound = loaded.item_s > 0 and math.isfinite(loaded.item_s + loaded.cpu_s + loaded.sd_log)
+    except (ValueError, TypeError):
+        return None
+    return loaded if sound else None
+
+
+def newest(
+    known: Iterable[Loaded],
+    machine: str,
+    workload: str,
+    path: str | None,
+    residence: str,
+    since_s: float,
+) -> Loaded | None:
+    """Return the newest measurement of these data on a machine, None where there is none."""
+    key = (machine, workload, path, residence)
+    found = [
+        k
+        for k in known
+        if (k.machine, k.workload, k.path, k.residence) == key and k.at_s >= since_s
+    ]
+    return max(found, key=lambda k: k.at_s, default=None)
