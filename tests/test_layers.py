@@ -28,7 +28,8 @@ LAYERS = {
     " probing profile progress protocol quantity registry resuming rounds sampler"
     " sampling scenario_figures scenarios selection server_search serving signs"
     " stopping store summary sysfs timing tuning verdicts virtual visiting worker"
-    " break_even carbon checkpointing costing montecarlo pareto",
+    " break_even carbon checkpointing costing curve_file curve_fitting learning_curve montecarlo"
+    " pareto",
     "verbs": "doctor listing plot power run",
     "shell": "__main__ bar cli cli.* energy_views power_view render scenario_views tuning_view"
     " views watching",
