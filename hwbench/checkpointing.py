@@ -174,7 +174,7 @@ def preemption_draws(
     drawn once for each and shared along the other axes, so that a curve over sizes is smooth. The
     number of interruptions has its exact distribution up to 40 on average, above that the normal
     one with its skewness; what each loses is spread evenly over the length of an attempt. `rng`
-    is a numpy.random.Generator.
+    is a numpy.random.Generator. A run that is all but never done is infinite.
     """
     import numpy as np
 
@@ -187,12 +187,16 @@ def preemption_draws(
     count = stratified(shape[0], rng).reshape(luck)
     spread = rng.permutation(stratified(shape[0], rng)).reshape(luck)
     rate = np.multiply(rate_per_h, nodes) / S_PER_H
-    w = (useful + mean.checkpoints_s) / mean.attempts
+    hopeless = ~np.isfinite(total)  # lost again before it is back, each time: never done
+    attempts = np.where(hopeless, 1.0, mean.attempts)
+    w = np.where(hopeless, 0.0, (useful + mean.checkpoints_s) / attempts)
     first = -np.expm1(-w * rate)  # the chance that an attempt is interrupted, and once it was
-    again = -np.expm1(-(w + restart_s) * rate)
-    k = _interruptions(np.asarray(mean.attempts), first, again, count, shape)
-    each = mean.preemption_s / np.where(rate > 0, mean.interruptions, 1.0)
-    return useful + mean.checkpoints_s + k * each + _spread(k, spread, np.minimum(w / 2, each))
+    again = np.where(hopeless, 0.0, -np.expm1(-(w + restart_s) * rate))
+    k = _interruptions(attempts, first, again, count, shape)
+    lost = np.where(hopeless, 0.0, mean.preemption_s)
+    each = lost / np.where((rate > 0) & ~hopeless, mean.interruptions, 1.0)
+    draws = useful + mean.checkpoints_s + k * each + _spread(k, spread, np.minimum(w / 2, each))
+    return np.where(hopeless, np.inf, draws)
 
 
 def _interruptions(n: Values, first: Values, again: Values, u: Values, shape: Values) -> Values:

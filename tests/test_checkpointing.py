@@ -132,6 +132,13 @@ def test_how_often_it_is_interrupted_has_the_exact_mean() -> None:
     assert lost == pytest.approx(1.0, abs=0.1)
 
 
+def test_a_machine_lost_before_it_is_back_is_never_done() -> None:
+    rates = np.array([0.1, 1000.0])
+    assert np.isinf(cp.expected(H, 60, 24 * H, rates).total_s).tolist() == [False, True]
+    found = cp.preemption_draws(H, 60, 24 * H, rates, np.random.default_rng(0))
+    assert np.isinf(found).tolist() == [False, True]
+
+
 def test_luck_is_shared_along_the_sizes() -> None:
     useful = np.geomspace(H, 400 * H, 30) * np.ones((500, 1))
     found = cp.preemption_draws(useful, 60, 180, 0.05, np.random.default_rng(2))

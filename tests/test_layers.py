@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = {
     "words": "bounds errors units",
     "facts": "batch case counter_joules cpu_power data_sheet dataset device early_stopping"
-    " energy estimate_value intervals joules loop measurement power_joules"
+    " energy estimate_value intervals joules loop measurement montecarlo power_joules"
     " power_record probed repeats scaled sensor served stats steady trend validation"
     " validations_floor values window_joules",
     "contracts": "cards kernel meter runtime workload",
@@ -23,16 +23,16 @@ LAYERS = {
     "plug-ins": "kernels.* meters.* runtimes.* workloads.*",
     "machinery": "advice arrivals artifacts asking batch_auto batch_fit batch_search break_even"
     " carbon cgroup check checkpointing child codec coldness costing counters cpu"
-    " cpu_catalog crew data_found data_made definition drawing energy_figures"
-    " energy_pass energy_planning failure fitting foresight gpu_watch host"
-    " interference journal json_schema ledger lock loop_asking loop_forecast looping"
-    " memory_use metering modelled_energy montecarlo nvml oom outcomes pareto planning"
-    " power_figure power_sums power_trace preparation probing profile progress"
-    " protocol published published_workloads quantity real_run registry rehearsing"
-    " resuming rounds sampler sampling scaling scaling_cpu scaling_efficiency"
-    " scaling_facts scaling_kernel scaling_table scenario_figures scenarios selection"
-    " server_search serving signs stopping store summary sysfs timing tuning"
-    " validation_file validations verdicts virtual visiting worker",
+    " cpu_catalog crew curve_file curve_fitting data_found data_made definition"
+    " drawing energy_figures energy_pass energy_planning failure fitting foresight"
+    " gpu_watch host interference journal json_schema learning_curve ledger lock"
+    " loop_asking loop_forecast looping memory_use metering modelled_energy nvml oom"
+    " outcomes pareto planning power_figure power_sums power_trace preparation probing"
+    " profile progress protocol published published_workloads quantity real_run"
+    " registry rehearsing resuming rounds sampler sampling scaling scaling_cpu"
+    " scaling_efficiency scaling_facts scaling_kernel scaling_table scenario_figures"
+    " scenarios selection server_search serving signs stopping store summary sysfs"
+    " timing tuning validation_file validations verdicts virtual visiting worker",
     "verbs": "doctor listing plot power run validate",
     "shell": "__main__ bar cli cli.* energy_views power_view render scenario_views tuning_view"
     " validation_view views watching",
