@@ -12,8 +12,26 @@ from hwbench.errors import UnknownName
 
 # Words that say nothing of which device it is: makers, series, and what drivers add.
 _FILLERS = frozenset(
-    "amazon amd aws corporation cpu gen generation geforce google gpu graphics instinct intel"
-    " nvidia processor tesla the with".split()
+    [
+        "amazon",
+        "amd",
+        "aws",
+        "corporation",
+        "cpu",
+        "gen",
+        "generation",
+        "geforce",
+        "google",
+        "gpu",
+        "graphics",
+        "instinct",
+        "intel",
+        "nvidia",
+        "processor",
+        "tesla",
+        "the",
+        "with",
+    ]
 )
 # "(R)", "64-Core", "@ 2.30GHz", "11th", "Model B Rev 1.0"
 _NOISE = re.compile(

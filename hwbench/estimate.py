@@ -10,11 +10,11 @@ import hwbench
 from hwbench import (
     answering,
     buying,
+    costing,
     data_found,
     data_made,
     estimate_plan,
     grid,
-    host,
     instance_ways,
     instances,
     loaders,
@@ -29,7 +29,17 @@ from hwbench.carbon import MADE, Embodied
 from hwbench.child import Child
 from hwbench.errors import BadInput
 from hwbench.estimate_plan import Request
-from hwbench.estimated import SCHEMA, Assumption, Best, EstimateFile, Plan, Row, Winner
+from hwbench.estimated import (
+    SCHEMA,
+    Assumption,
+    Best,
+    CostParts,
+    EstimateFile,
+    Figure,
+    Plan,
+    Row,
+    Winner,
+)
 from hwbench.here_way import Circumstances, way_here
 from hwbench.instance import Instance
 from hwbench.instance_ways import NoWay
@@ -37,7 +47,6 @@ from hwbench.probing import Spawn
 from hwbench.progress import Progress, Silent
 from hwbench.row_making import Made, Maker, Place
 from hwbench.shortcut import Shortcut
-from hwbench.step_source import Step
 from hwbench.ways import Ways
 
 MACHINE = "machine"
@@ -56,15 +65,16 @@ def estimate(
     progress = progress or Silent()
     estimate_plan.check(request)
     found = record_finding.find(request, progress, spawn)
-    target, samples = answering.target_of(request)
+    aim = answering.aim_of(request)
+    samples = aim.samples if aim else estimate_plan.samples_of(request)
     item_bytes = _item_bytes(request, found.loader)
     plan = estimate_plan.plan_of(request, found.step, samples, item_bytes)
     plan = replace(plan, records=tuple(r.id for r in found.records))
+    if aim is not None and plan.epochs is None and plan.steps is None:
+        plan = replace(plan, epochs=aim.epochs)
     today = datetime.datetime.now(datetime.UTC).date()
-    maker = Maker(plan, request.money, request.curve_sizes)
+    maker = Maker(plan, request.money, request.curve_sizes, aim.draws if aim else None)
     made, notes = _all_rows(request, plan, found, maker, today)
-    if target is not None and target.samples is not None:
-        made = answering.with_target(made, target)
     rows, best = _compared(made, plan)
     now = datetime.datetime.now(datetime.UTC)
     file = EstimateFile(
@@ -77,10 +87,10 @@ def estimate(
         rows=rows,
         best=best,
         answer=(),
-        target=target,
+        target=aim.target if aim else None,
         notes=(*found.notes, *notes),
     )
-    return answering.answered(file, request, made, maker)
+    return answering.answered(file, request, made, maker, found.step)
 
 
 def _item_bytes(request: Request, loader: loaders.Loaded | None) -> float | None:
@@ -147,9 +157,7 @@ def _shortcuts(plan: Plan) -> list[tuple[Shortcut, Plan]]:
         own = plan
         if plan.epochs is None and plan.steps is None:
             if shortcut.epochs is None:
-                raise BadInput(
-                    f"how long {name} trains is missing: give --epochs E or --steps N"
-                )
+                raise BadInput(f"how long {name} trains is missing: give --epochs E or --steps N")
             own = replace(plan, epochs=shortcut.epochs.usual)
         found.append((shortcut, own))
     return found
@@ -345,9 +353,6 @@ def _empty(
 
 def _hosted(request: Request, plan: Plan) -> Made:
     """Return a service's row: what its tokens cost; how long it takes it does not say."""
-    from hwbench import costing, montecarlo
-    from hwbench.estimated import CostParts, Figure
-
     shortcut, own = _shortcuts(plan)[0]
     bought = buying.hosted(request.money)
     network = registry.networks()[plan.workload]
@@ -369,7 +374,6 @@ def _hosted(request: Request, plan: Plan) -> Made:
     parts = CostParts(compute_usd=usd, storage_usd=0.0, electricity_usd=0.0, amortisation_usd=0.0)
     meets = None if plan.budget_usd is None else usd <= plan.budget_usd
     row = replace(row, basis="modelled", cost_usd=cost, cost_terms=parts, meets_budget=meets)
-    assert montecarlo
     return Made(row=row, cost_usd=usd)
 
 
@@ -416,8 +420,3 @@ def default_out(workload: str) -> Path:
     """Return a new place for an estimate in `results/`."""
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
     return Path("results") / f"{stamp}-estimate-{workload}.json"
-
-
-def this_machine() -> str:
-    """Return this machine's id."""
-    return host.environment().machine_id

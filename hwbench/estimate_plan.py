@@ -124,7 +124,8 @@ def _numbers(request: Request) -> None:
             raise BadInput(f"{option} must be above 0, found {value:g}")
     if request.electricity_usd_per_kwh is not None and request.electricity_usd_per_kwh < 0:
         raise BadInput(
-            f"--electricity-usd-per-kwh must be 0 or more, found {request.electricity_usd_per_kwh:g}"
+            "--electricity-usd-per-kwh must be 0 or more, found"
+            f" {request.electricity_usd_per_kwh:g}"
         )
     if request.pue is not None and not 1 <= request.pue < 10:
         raise BadInput(f"--pue is at least 1 (nothing on top), found {request.pue:g}")
@@ -136,7 +137,9 @@ def _numbers(request: Request) -> None:
         if frac is not None and not 0 < frac <= (1 if option != "--level" else 0.999):
             raise BadInput(f"{option} lies between 0 and 1, found {frac:g}")
     if not 0 <= request.evaluation_frac <= 10:
-        raise BadInput(f"--evaluation-frac lies between 0 and 10, found {request.evaluation_frac:g}")
+        raise BadInput(
+            f"--evaluation-frac lies between 0 and 10, found {request.evaluation_frac:g}"
+        )
 
 
 def samples_of(request: Request) -> int:

@@ -37,9 +37,7 @@ class Circumstances:
 def way_here(step: Step, around: Circumstances) -> Ways:
     """Return the machine of the step's record: its basis is `measured`."""
     record, m = step.record, step.case
-    loader, loader_notes = loader_term(
-        step, around, _cores(step), 1.0, m.device == "cpu"
-    )
+    loader, loader_notes = loader_term(step, around, _cores(step), 1.0, m.device == "cpu")
     power, no_power = power_term(step)
     checkpoint_bytes = checkpoint_bytes_of(m.name)
     floor = Factor.of_sigma("the extrapolation itself", around.floor.sd_log)

@@ -52,7 +52,9 @@ def source_of(step: Step) -> Sighting:
     """
     record, m = step.record, step.case
     device = next((d for d in record.devices if d.name == m.device), None)
-    model = record.environment.cpu.model if m.device == "cpu" else (device and device.model)
+    model = device.model if device else None
+    if m.device == "cpu":
+        model = record.environment.cpu.model
     found = data_sheets.find(model) if model else None
     share = 1.0
     if found is not None and found.kind == "cpu" and found.cores:
@@ -329,4 +331,3 @@ def pue_of(instance: Instance) -> tuple[float, Assumption]:
         source=preset.source,
         date=str(preset.date),
     )
-

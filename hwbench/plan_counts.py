@@ -18,8 +18,15 @@ class Counts:
     checkpoints: Values
 
 
-def counts(plan: Plan, global_batch: int, samples: Values, *, steps_held: bool = False) -> Counts:
-    """Return the counts for each of `samples`.
+def counts(
+    plan: Plan,
+    global_batch: int,
+    samples: Values,
+    *,
+    steps_held: bool = False,
+    epochs: Values | None = None,
+) -> Counts:
+    """Return the counts for each of `samples` (or of `epochs`, which then stand for the plan's).
 
     Epochs held at E: ceil(N / B) E steps. Steps held (`--steps`, or those of the plan's own size):
     the epochs fall as the data grow. An evaluation and a checkpoint follow each epoch begun.
@@ -28,7 +35,11 @@ def counts(plan: Plan, global_batch: int, samples: Values, *, steps_held: bool =
 
     n = np.asarray(samples, dtype=np.float64)
     an_epoch = np.ceil(n / global_batch)
-    if plan.steps is not None or steps_held:
+    if epochs is not None:
+        epochs = np.asarray(epochs, dtype=np.float64)
+        n, an_epoch = np.broadcast_arrays(n, an_epoch + 0 * epochs)
+        steps = np.ceil(an_epoch * epochs)
+    elif plan.steps is not None or steps_held:
         steps = np.full_like(n, plan_steps(plan, global_batch))
         epochs = steps / an_epoch
     else:
@@ -54,7 +65,7 @@ def plan_steps(plan: Plan, global_batch: int) -> int:
 
 
 def sizes(samples: int, count: int) -> tuple[int, ...]:
-    """Return `count` sizes from a hundredth to ten times `samples`, evenly by ratio, with itself."""
+    """Return `count` sizes from a hundredth to ten times `samples`, itself among them."""
     if count < 2:
         return (samples,)
     low, high = max(1.0, samples / 100), samples * 10.0

@@ -48,10 +48,22 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What a row was made of, so that it can be made again for another size or length."""
+
+    way: Ways
+    bought: Bought
+    shortcut: Shortcut
+    place: Place
+    plan: Plan
+
+
+@dataclass(frozen=True, kw_only=True)
 class Made:
-    """A row with the draws of its figures, by which rows are compared."""
+    """A row with the draws of its figures, by which rows are compared; no recipe: no time."""
 
     row: Row
+    recipe: Recipe | None = None
     time_s: Values | None = None
     cost_usd: Values | None = None
     energy_j: Values | None = None
@@ -71,9 +83,18 @@ class Results:
 class Maker:
     """Makes the rows of one plan: all share the draws of the factors that they share."""
 
-    def __init__(self, plan: Plan, money: Money, curve_sizes: int) -> None:
-        """Draw once for the plan's size, more coarsely for the curve."""
-        self.plan, self.money = plan, money
+    def __init__(
+        self,
+        plan: Plan,
+        money: Money,
+        curve_sizes: int,
+        samples: Values | None = None,
+    ) -> None:
+        """Draw once for the plan's size, more coarsely for the curve.
+
+        `samples` are draws of the size itself (`DRAWS` of them), where a target asks for it.
+        """
+        self.plan, self.money, self._samples = plan, money, samples
         self._fine, self._coarse = Drawn(DRAWS, SEED), Drawn(CURVE_DRAWS, SEED + 1)
         self._sizes = plan_counts.sizes(plan.samples, curve_sizes)
 
@@ -81,13 +102,14 @@ class Maker:
         self, way: Ways, bought: Sequence[Bought], shortcut: Shortcut, place: Place, plan: Plan
     ) -> list[Made]:
         """Return the rows of a machine and a shortcut, one for each way to buy it."""
-        n = plan_counts.counts(plan, _global_batch(way), [plan.samples])
-        over = plan_counts.counts(plan, _global_batch(way), self._sizes)
-        held = plan_counts.counts(plan, _global_batch(way), self._sizes, steps_held=True)
+        size = [plan.samples] if self._samples is None else self._samples[:, None]
+        n = plan_counts.counts(plan, global_batch(way), size)
+        over = plan_counts.counts(plan, global_batch(way), self._sizes)
+        held = plan_counts.counts(plan, global_batch(way), self._sizes, steps_held=True)
         fine = parts(way, n, shortcut, plan.item_bytes, self._fine)
         curve = parts(way, over, shortcut, plan.item_bytes, self._coarse)
         still = parts(way, held, shortcut, plan.item_bytes, self._coarse)
-        by = _shares(fine, way, shortcut, self._fine, plan)
+        by = self._shares(fine, way, shortcut)
         return [
             self._row(way, b, shortcut, place, plan, (n, fine), (over, curve), (held, still), by)
             for b in bought
@@ -113,14 +135,14 @@ class Maker:
         energy = _figure(got.energy_j, level)
         total = got.cost.total_usd if got.cost else None
         reasons = _reasons(way, bought, got)
-        steps = int(fine[0].steps[0])
+        steps = int(_median(fine[0].steps))
         row = Row(
             instance=way.name,
             purchase=bought.option,
             shortcut=shortcut.name,
             devices=way.devices,
             basis=way.basis if shortcut.step_ratio.low == shortcut.step_ratio.high else "modelled",
-            batch_size=_global_batch(way),
+            batch_size=global_batch(way),
             n_steps=steps,
             time_s=time,
             power_w=_power(got, way, level),
@@ -147,7 +169,34 @@ class Maker:
             warnings=(*way.warnings, *bought.warnings, *_memory(way)),
         )
         flat = [None if v is None else v[:, 0] for v in (got.time_s, total, got.energy_j)]
-        return Made(row=row, time_s=flat[0], cost_usd=flat[1], energy_j=flat[2])
+        recipe = Recipe(way=way, bought=bought, shortcut=shortcut, place=place, plan=plan)
+        return Made(row=row, recipe=recipe, time_s=flat[0], cost_usd=flat[1], energy_j=flat[2])
+
+    def _shares(self, p: Parts, way: Ways, shortcut: Shortcut) -> tuple[Share, ...]:
+        """Return the three factors that the time is most uncertain by."""
+        factors: Iterable[Factor] = (
+            *way.step_factors,
+            *(way.loader.factors if way.loader else ()),
+            *way.start_factors,
+            *way.io_factors,
+            *shortcut.factors,
+        )
+        spread = [f for f in factors if f.below_log or f.above_log]
+        named = {f.name: self._fine.normal(f.name) for f in spread}
+        if self._samples is not None:
+            named["samples that the target needs"] = self._samples
+        found = montecarlo.contributors(p.total[:, 0], named)
+        return tuple(Share(name=c.name, share_frac=min(1.0, c.share_frac)) for c in found)
+
+    def over(
+        self, recipe: Recipe, samples: Values, epochs: Values | None = None
+    ) -> tuple[Values, Values | None]:
+        """Return draws of time and cost of a row over sizes, or over epochs at one size."""
+        r = recipe
+        n = plan_counts.counts(r.plan, global_batch(r.way), samples, epochs=epochs)
+        p = parts(r.way, n, r.shortcut, r.plan.item_bytes, self._coarse)
+        got = self._results(r.way, r.bought, r.place, r.plan, n, p, self._coarse)
+        return got.time_s, got.cost.total_usd if got.cost else None
 
     def _results(
         self,
@@ -183,7 +232,8 @@ class Maker:
         )
 
 
-def _global_batch(way: Ways) -> int:
+def global_batch(way: Ways) -> int:
+    """Return the items of a step on all devices together."""
     return way.batch_size * max(1, len(way.devices))
 
 
@@ -283,7 +333,7 @@ def _terms(p: Parts, got: Results) -> TimeTerms:
 
 
 def _loader_s(way: Ways) -> float | None:
-    return None if way.loader is None else way.loader.item_s * _global_batch(way)
+    return None if way.loader is None else way.loader.item_s * global_batch(way)
 
 
 def _cost_parts(cost: costing.CostTerms | None) -> CostParts | None:
@@ -358,21 +408,6 @@ def _triple(
         numbers[at] = one
         rows.append(tuple(numbers))
     return rows
-
-
-def _shares(
-    p: Parts, way: Ways, shortcut: Shortcut, drawn: Drawn, plan: Plan
-) -> tuple[Share, ...]:
-    factors: Iterable[Factor] = (
-        *way.step_factors,
-        *(way.loader.factors if way.loader else ()),
-        *way.start_factors,
-        *way.io_factors,
-        *shortcut.factors,
-    )
-    named = {f.name: drawn.normal(f.name) for f in factors if f.below_log or f.above_log}
-    found = montecarlo.contributors(p.total[:, 0], named)
-    return tuple(Share(name=c.name, share_frac=min(1.0, c.share_frac)) for c in found)
 
 
 def _chance(values: Values | None, limit: float | None) -> float | None:

@@ -170,11 +170,7 @@ def spreads(m: Measurement) -> tuple[Factor, ...]:
 def _fitted(record: Record, m: Measurement, batch: int) -> Step | None:
     """Return the step at a batch that was not measured, from the record's own fit."""
     key = (m.name, m.phase, m.runtime, m.device, m.dtype)
-    fits = [
-        f
-        for f in record.batch_fits
-        if (f.name, f.phase, f.runtime, f.device, f.dtype) == key
-    ]
+    fits = [f for f in record.batch_fits if (f.name, f.phase, f.runtime, f.device, f.dtype) == key]
     if not fits:
         return None
     fit = fits[0]

@@ -89,8 +89,7 @@ def parts(
         cold=_cold(way, n, steps, item_bytes, io),
         evaluation=forward * n.evaluated,
         checkpoint=one_checkpoint * n.checkpoints,
-        one_off=forward * n.samples * shortcut.forward_passes_once
-        + np.zeros_like(steps),
+        one_off=forward * n.samples * shortcut.forward_passes_once + np.zeros_like(steps),
         checkpoint_s=one_checkpoint,
     )
 
@@ -112,9 +111,7 @@ def _with_loader(step: Values, loader: LoaderTerm | None, items: int, drawn: Dra
     return whole
 
 
-def _cold(
-    way: Ways, n: Counts, steps: Values, item_bytes: float | None, io: Values
-) -> Values:
+def _cold(way: Ways, n: Counts, steps: Values, item_bytes: float | None, io: Values) -> Values:
     """Return the time of reading from the disk that no step hides.
 
     Once where the data fit in 0.7 of the memory, else in every epoch. A loader beside the step

@@ -14,6 +14,7 @@ COMMANDS = {
     "doctor": "hwbench.cli.doctor",
     "list": "hwbench.cli.listing",
     "run": "hwbench.cli.run",
+    "estimate": "hwbench.cli.estimate",
     "validate": "hwbench.cli.validate",
     "power": "hwbench.cli.power",
     "plot": "hwbench.cli.plot",

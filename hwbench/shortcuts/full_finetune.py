@@ -1,4 +1,4 @@
-"""Fine-tuning of all weights from pretrained ones: the step of training from scratch, fewer epochs."""
+"""Fine-tuning of all weights from pretrained ones: a whole step, in fewer epochs."""
 
 from hwbench.shortcut import Epochs, Ratio, Shortcut
 
@@ -11,6 +11,7 @@ SHORTCUT = Shortcut(
         usual=10,
         low=5,
         high=30,
-        source="5 to 30 epochs (Kornblith et al. 2019; Kolesnikov et al. 2020, BiT); 2 to 4 for language models",
+        source="5 to 30 epochs (Kornblith et al. 2019; Kolesnikov et al. 2020, BiT); 2 to 4 for"
+        " language models",
     ),
 )

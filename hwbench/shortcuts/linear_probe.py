@@ -1,4 +1,4 @@
-"""A linear head on a frozen backbone that runs forward in each step, so that augmentation stays possible."""
+"""A linear head on a frozen backbone that runs forward in each step: data can be augmented."""
 
 from hwbench.shortcut import Epochs, Ratio, Shortcut
 

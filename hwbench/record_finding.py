@@ -1,0 +1,239 @@
+"""The record that an estimate starts from: given, found in `results/`, or measured now.
+
+A record of this machine holds as long as the machine is the same - its id, processor, cores,
+memory, the versions of what ran - and it is not older than asked. One of another machine that is
+named on the command line is taken as it is; it is never measured anew here.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from hwbench import host, instances, loader_measuring, loaders, outcomes, run, step_source, store
+from hwbench.child import ChildFailed
+from hwbench.device import Environment
+from hwbench.energy_planning import EnergyWish
+from hwbench.errors import BadInput, BadRecord, Unavailable
+from hwbench.estimate_plan import Request
+from hwbench.loaders import Loaded
+from hwbench.loop_asking import LoopFailed
+from hwbench.measurement import Record
+from hwbench.probing import Spawn
+from hwbench.progress import Progress
+from hwbench.selection import Selection
+from hwbench.step_source import Step, Wanted
+from hwbench.units import S_PER_H
+
+MACHINE = "this machine"
+LIBRARIES = ("torch", "jax", "onnxruntime")
+MEASURE_PROFILE = "standard"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The step to start from, all records at hand, and the loader, or why there is none."""
+
+    step: Step
+    records: tuple[Record, ...]
+    name: str  # of the machine: its cloud's name for it, else "this machine"
+    loader: Loaded | None
+    no_loader: str | None
+    notes: tuple[str, ...]
+
+
+def find(request: Request, progress: Progress, spawn: Spawn) -> Found:
+    """Return what the estimate starts from; measure what this machine's records lack.
+
+    Raises BadInput where the step is missing and cannot be measured here.
+    """
+    here = host.environment()
+    wanted = Wanted(
+        workload=request.workload,
+        runtime=request.runtime,
+        device=request.device,
+        dtype=request.dtype,
+        batch_size=request.batch_size,
+    )
+    records, notes = _records(request, here)
+    able = [r for r in records if step_source.step_of(r, wanted) is not None]
+    if not able and _measurable(request, records, here):
+        progress.note(_why_measuring(request, records, wanted))
+        records = [_measured(request, wanted, progress, spawn), *records]
+    step = step_source.chosen(records, wanted)
+    mine = step.record.environment.machine_id == here.machine_id
+    loader, no_loader = _loader(request, step, mine, progress, spawn)
+    cloud = step.record.environment.cloud_instance
+    name = (
+        cloud if cloud and ":" in cloud else (MACHINE if mine else f"machine of {step.record.id}")
+    )
+    return Found(
+        step=step,
+        records=tuple(records),
+        name=name,
+        loader=loader,
+        no_loader=no_loader,
+        notes=tuple(notes),
+    )
+
+
+def _records(request: Request, here: Environment) -> tuple[list[Record], list[str]]:
+    """Return the records, those to be taken first in front, and what is to be said of them."""
+    if request.records:
+        return [store.load(p) for p in request.records], []
+    found, notes = [], []
+    for path in _files(run.RESULTS) + (_files(request.records_dir) if request.records_dir else []):
+        try:
+            record = store.load(path)
+        except BadRecord as e:
+            if request.records_dir and path.parent == request.records_dir:
+                notes.append(str(e))
+            continue
+        if record.environment.machine_id == here.machine_id:
+            if _fresh(record, here, request.max_age_s) is None:
+                found.append(record)
+        elif request.records_dir:
+            found.append(record)
+    mine = sorted(found, key=lambda r: r.created_utc, reverse=True)
+    first = [r for r in mine if r.environment.machine_id == here.machine_id]
+    return first + [r for r in mine if r not in first], notes
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files that may be records; estimates and validations lie beside them."""
+    if not folder.is_dir():
+        return []
+    return [
+        p
+        for p in sorted(folder.glob("*.json"), reverse=True)
+        if "-estimate-" not in p.name and "-validate-" not in p.name
+    ]
+
+
+def _fresh(record: Record, here: Environment, max_age_s: float) -> str | None:
+    """Return why a record of this machine no longer says what it does now, or None."""
+    then = record.environment
+    if (then.cpu.model, then.cpu.cores) != (here.cpu.model, here.cpu.cores):
+        return f"it had {then.cpu.cores} cores of {then.cpu.model}"
+    if then.memory_bytes != here.memory_bytes:
+        return "its memory was another"
+    changed = [n for n in LIBRARIES if then.packages.get(n) != here.packages.get(n)]
+    if changed:
+        return f"{changed[0]} was {then.packages.get(changed[0], 'absent')}"
+    age_s = time.time() - datetime.fromisoformat(record.created_utc).timestamp()
+    if age_s > max_age_s:
+        return f"it is {age_s / S_PER_H / 24:.0f} days old"
+    return None
+
+
+def _measurable(request: Request, records: Sequence[Record], here: Environment) -> bool:
+    """Return whether what is missing may be measured here: not for another machine's record."""
+    if not request.measure:
+        return False
+    return not request.records or all(
+        r.environment.machine_id == here.machine_id and _fresh(r, here, request.max_age_s) is None
+        for r in records
+    )
+
+
+def _why_measuring(request: Request, records: Sequence[Record], wanted: Wanted) -> str:
+    at = f" at batch {wanted.batch_size}" if wanted.batch_size else ""
+    return (
+        f"no record of this machine younger than {request.max_age_s / S_PER_H / 24:g} days has"
+        f" the training step of {request.workload}{at}: measuring it now, two minutes or so"
+    )
+
+
+def _measured(request: Request, wanted: Wanted, progress: Progress, spawn: Spawn) -> Record:
+    """Run the network's cases here and return the record, which is kept in `results/`."""
+    options = run.Options(
+        profile=MEASURE_PROFILE,
+        selection=Selection(
+            only=("workload/*",),
+            models=(request.workload,),
+            runtimes=(wanted.runtime or "torch",),
+            devices=(wanted.device,) if wanted.device else (),
+            dtypes=(wanted.dtype,) if wanted.dtype else (),
+            batch_sizes=(wanted.batch_size,) if wanted.batch_size else (),
+            max_seconds=capped_s(request, host.environment()),
+        ),
+        energy=EnergyWish(),
+        argv=request.argv,
+    )
+    done = run.run(options, progress, spawn)
+    if done.ended == "interrupted":
+        raise KeyboardInterrupt
+    return done.record
+
+
+def capped_s(request: Request, here: Environment) -> float | None:
+    """Return how long measuring may take so that a rented machine costs no more than --max-usd."""
+    if request.max_usd is None:
+        return None
+    usd_per_h = request.money.usd_per_h
+    if usd_per_h is None and here.cloud_instance and ":" in here.cloud_instance:
+        known = instances.catalogue(request.catalog).instances
+        usd_per_h = instances.matching(here.cloud_instance, known)[0].usd_per_h
+    if usd_per_h is None:
+        raise BadInput(
+            f"--max-usd {request.max_usd:g}: what an hour of this machine costs is not known:"
+            " give --usd-per-h X"
+        )
+    return request.max_usd / usd_per_h * S_PER_H
+
+
+def _loader(
+    request: Request, step: Step, mine: bool, progress: Progress, spawn: Spawn
+) -> tuple[Loaded | None, str | None]:
+    """Return the loader's speed: measured before, or now where this is the machine."""
+    if not mine:
+        return None, "the record is of another machine, and its loader was not measured"
+    place = outcomes.folder()
+    machine = step.record.environment.machine_id
+    path = str(request.data) if request.data else None
+    since_s = time.time() - request.max_age_s
+    known = loaders.newest(
+        loaders.read(place), machine, request.workload, path, request.residence, since_s
+    )
+    if known is not None or not request.measure:
+        return known, None if known else "it was not measured, and --no-measure forbids it"
+    runtime = step.case.runtime if step.case.runtime.startswith("torch") else "torch"
+    try:
+        found = loader_measuring.measure(
+            request.workload,
+            request.data,
+            "memory" if request.residence == "memory" else "disk",
+            runtime,
+            step.batch_size,
+            progress,
+            spawn,
+        )
+    except BadInput:
+        raise
+    except (Unavailable, LoopFailed, ChildFailed) as e:
+        return None, f"it could not be measured: {e}"
+    try:
+        loaders.remember(found, place)
+    except OSError as e:
+        progress.note(f"the history of this machine could not be written: {e}")
+    return found, None
+
+
+def by_instance(records: Sequence[Record], request: Request) -> dict[str, Step]:
+    """Return the measured steps of records that were made on cloud instances, by their names."""
+    found: dict[str, Step] = {}
+    for record in records:
+        name = record.environment.cloud_instance
+        if not name or ":" not in name or name in found:
+            continue
+        wanted = Wanted(
+            workload=request.workload,
+            runtime=request.runtime,
+            dtype=request.dtype,
+            batch_size=request.batch_size,
+        )
+        step = step_source.step_of(record, wanted)
+        if step is not None:
+            found[name] = step
+    return found
