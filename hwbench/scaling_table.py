@@ -60,7 +60,8 @@ class Table:
             of_it = [i for i, f in enumerate(self.figures) if f.workload == name]
             self._middle[name] = float((logs - before)[of_it].mean())
         middle = np.array([self._middle[f.workload] for f in self.figures])
-        self._fit(logs - before - middle)
+        self.left: Floats = logs - before - middle
+        self._fit(self.left)
 
     def _fit(self, left: "Floats") -> None:
         import numpy as np

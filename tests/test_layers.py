@@ -28,7 +28,8 @@ LAYERS = {
     " probing profile progress protocol published published_workloads quantity"
     " registry resuming rounds sampler sampling scaling scaling_cpu scaling_efficiency"
     " scaling_facts scaling_kernel scaling_table scenario_figures scenarios selection"
-    " server_search serving signs stopping store summary sysfs timing tuning verdicts virtual visiting worker",
+    " server_search serving signs stopping store summary sysfs timing tuning verdicts"
+    " virtual visiting worker",
     "verbs": "doctor listing plot power run",
     "shell": "__main__ bar cli cli.* energy_views power_view render scenario_views tuning_view"
     " views watching",
