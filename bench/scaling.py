@@ -151,7 +151,6 @@ def outcomes(
             dtype=dtype,
             flops_per_item=None,
             table=fit,
-            keep_batch=False,
         )
         if found.ratio is not None:
             error = math.log(sighting.items_per_s * found.ratio / pair.target.items_per_s)

@@ -80,8 +80,8 @@ def refit(
     found = {"": fitted(figures, sheets)}
     for names in left_out:
         found[key(names)] = fitted(figures, sheets, names)
-    text = json.dumps({k: dataclasses.asdict(h) for k, h in found.items()}, indent=1)
-    FILE.write_text(text + "\n", encoding="utf-8")
+    lines = [f"{json.dumps(k)}: {json.dumps(dataclasses.asdict(h))}" for k, h in found.items()]
+    FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     return found
 
 
