@@ -24,6 +24,7 @@ PROGRAMS: tuple[str, ...] = (
     "kernels_by_hand",
     "stream_triad",
     "profiles",
+    "scaling",
 )
 if importlib.util.find_spec("mlperf_loadgen"):  # the extra `loadgen`
     PROGRAMS += ("loadgen_check",)

@@ -209,20 +209,20 @@ def _interruptions(n: Values, first: Values, again: Values, u: Values, shape: Va
     """
     import numpy as np
 
+    z = inverse_normal(u)  # of the draws alone: along the other axes luck is the same
     n, p, q, u = (np.broadcast_to(v, shape) for v in (n, first, again, u))
     average = n * p / (1 - q)
-    found = _many(average, n * p * (1 + q - p) / (1 - q) ** 2, u)
+    found = _many(average, n * p * (1 + q - p) / (1 - q) ** 2, z)
     few = average < COUNTED
     if few.any():
         found[few] = _counted(n[few], p[few], q[few], u[few])
     return found
 
 
-def _many(average: Values, variance: Values, u: Values) -> Values:
+def _many(average: Values, variance: Values, z: Values) -> Values:
     """Return the normal quantile with Poisson's skewness (Cornish and Fisher 1938), at least 0."""
     import numpy as np
 
-    z = inverse_normal(u)
     return np.maximum(0.0, average + np.sqrt(variance) * z + (z * z - 1) / 6)
 
 

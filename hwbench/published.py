@@ -14,8 +14,9 @@ from functools import cache
 from hwbench import registry
 from hwbench.data_sheet import DataSheet
 from hwbench.errors import UnknownName
+from hwbench.units import BYTES_PER_GIB
 
-BYTES_PER_GB = 1e9
+BYTES_PER_GB = BYTES_PER_GIB  # the GiB behind the GB of a name, as the data sheets have them
 
 
 @dataclass(frozen=True, kw_only=True)

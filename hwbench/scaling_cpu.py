@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from hwbench import published_workloads, scaling_facts
 from hwbench.data_sheet import DataSheet
-from hwbench.published_workloads import Likeness
+from hwbench.published_workloads import Likeness, PublishedWorkload
 from hwbench.scaled import Assumption, Scaled, Sighting, scaled, unknown
-from hwbench.scaling_table import Table, precision_of
+from hwbench.scaling_table import LogNormal, Table, precision_of
 
 # Standard deviations of a logarithm [judgement: no accuracy measured].
 FROM_CPU_SIGMA = 0.45
@@ -56,31 +56,43 @@ def _to_gpu(
         why = f"no published training is of the kind of {source.workload} ({like.kind})"
         return unknown(f"{why}: give its kind, or measure it on a GPU", basis)
     told = table.level(near.name, work.dtype, target)
-    far = abs(math.log(near.flops_per_item / work.flops_per_item)) / math.log(MOST_RATIO)
-    parts = [FROM_CPU_SIGMA * max(1.0, far), told.sigma]
-    if target.vendor not in table.vendors or target.kind != "gpu":
-        parts.append(VENDOR_SIGMA)
-    items_per_s = math.exp(told.mean) * near.flops_per_item / work.flops_per_item
-    own = target.name in table.devices
-    anchor = f"{math.exp(told.mean):.4g} {near.item}s/s of {near.name} on the {target.name}"
-    notes = (
-        Assumption(
-            "anchor",
-            anchor,
-            f"{near.item}s/s",
-            "published" if own else "predicted from published figures of other devices",
-            None,
-        ),
-        Assumption(
-            f"FLOPs per item of {near.name}",
-            f"{near.flops_per_item:.4g}",
-            "FLOP",
-            near.flops_source,
-            published_workloads.COMPILED,
-        ),
+    ratio = near.flops_per_item / work.flops_per_item
+    log_ratio = told.mean + math.log(ratio / source.items_per_s)
+    anchor = _anchor(near, told, target, table)
+    sigma = _sigma(ratio, told, target, table)
+    notes = (anchor, _flops(near))
+    by = f"{basis}; by {anchor.value} {anchor.unit} of {near.name}, {anchor.source}"
+    return scaled(source, log_ratio, sigma, by, notes)
+
+
+def _sigma(ratio: float, told: LogNormal, target: DataSheet, table: Table) -> float:
+    far = abs(math.log(ratio)) / math.log(MOST_RATIO)
+    strange = target.vendor not in table.vendors or target.kind != "gpu"
+    return math.hypot(FROM_CPU_SIGMA * max(1.0, far), told.sigma, VENDOR_SIGMA if strange else 0.0)
+
+
+def _anchor(
+    near: PublishedWorkload, told: LogNormal, target: DataSheet, table: Table
+) -> Assumption:
+    """Return the throughput that all rests on: published, or predicted from others' figures."""
+    dates = [f.date for f in table.figures if f.sheet == target.name and f.workload == near.name]
+    return Assumption(
+        f"{near.name} on the {target.name}",
+        f"{math.exp(told.mean):.4g}",
+        f"{near.item}s/s",
+        "published" if dates else "predicted from published figures of other devices",
+        max(dates, default=None),
     )
-    log_ratio = math.log(items_per_s / source.items_per_s)
-    return scaled(source, log_ratio, math.hypot(*parts), f"{basis}; by {anchor}", notes)
+
+
+def _flops(near: PublishedWorkload) -> Assumption:
+    return Assumption(
+        f"FLOPs per item of {near.name}",
+        f"{near.flops_per_item:.4g}",
+        "FLOP",
+        near.flops_source,
+        published_workloads.COMPILED,
+    )
 
 
 def _to_cpu(source: Sighting, target: DataSheet, work: Work, sigma: float) -> Scaled:

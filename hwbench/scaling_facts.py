@@ -2,7 +2,8 @@
 
 Time is a part by the peak and a part by the memory's bandwidth (roofline: Williams, Waterman and
 Patterson 2009, as a sum); a card that may draw more power holds its clock; what the peak for
-matrices does not speed up goes by the float32 peak; a larger memory takes larger batches.
+matrices does not speed up goes by the float32 peak; a larger memory takes larger batches, and is
+of another kind of card.
 """
 
 import math
@@ -10,15 +11,16 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from hwbench.data_sheet import DataSheet
+from hwbench.units import BYTES_PER_GIB
 
-MEMORY = 3  # its place among the six
 # The exponents of tensor peak, bandwidth, TDP, memory, float32 peak and roofline before any figure
 # is seen [judgement]: bandwidth-bound, as training mostly is on a GPU (PEAK_SHARE of the time by
 # the peak on an A100 SXM 40 GB, which is also the middle of the scale).
 EXPONENTS = (0.0, 0.0, 0.15, 0.05, 0.05, 0.75)
 PEAK_SHARE = 0.3
 PEAKS_FLOPS_PER_S = {"half": 312e12, "full": 156e12}
-BANDWIDTH_BYTES_PER_S, TDP_W, MEMORY_BYTES, FP32_FLOPS_PER_S = 1555e9, 300.0, 40e9, 30e12
+BANDWIDTH_BYTES_PER_S, TDP_W, FP32_FLOPS_PER_S = 1555e9, 300.0, 30e12
+MEMORY_BYTES = 40 * BYTES_PER_GIB
 NAMES = {"half": ("float16", "bfloat16"), "full": ("tf32", "float32")}
 ENOUGH = 6  # sheets for a line through them
 
@@ -92,18 +94,13 @@ def _line(sheets: Sequence[DataSheet], fact: Callable[[DataSheet], float | None]
     return Line(*(float(c) for c in found))
 
 
-def facts(
-    sheet: DataSheet, precision: str, dtype: str, told: Gaps, memory_bytes: float | None = None
-) -> tuple[float, ...]:
-    """Return the six facts; `memory_bytes` stands in for the sheet's (a batch that is kept).
-
-    The sheet must not be `missing` anything.
-    """
+def facts(sheet: DataSheet, precision: str, dtype: str, told: Gaps) -> tuple[float, ...]:
+    """Return the six facts of a sheet that is not `missing` anything; `told` fills the rest."""
     bandwidth, peak = _two(sheet, precision, dtype)
     half = _two(sheet, "half", "float16") if not missing(sheet, "half", "float16") else None
     by = (1.0, *(half or (bandwidth, peak)))
     tdp, fp32 = _tdp(sheet), _fp32(sheet)
-    memory = math.log((memory_bytes or sheet.memory_bytes or MEMORY_BYTES) / MEMORY_BYTES)
+    memory = math.log((sheet.memory_bytes or MEMORY_BYTES) / MEMORY_BYTES)
     return (
         peak,
         bandwidth,

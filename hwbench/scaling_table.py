@@ -60,7 +60,8 @@ class Table:
             of_it = [i for i, f in enumerate(self.figures) if f.workload == name]
             self._middle[name] = float((logs - before)[of_it].mean())
         middle = np.array([self._middle[f.workload] for f in self.figures])
-        self._fit(logs - before - middle)
+        self.left: Floats = logs - before - middle
+        self._fit(self.left)
 
     def _fit(self, left: "Floats") -> None:
         import numpy as np
@@ -77,9 +78,7 @@ class Table:
         label = "half" if dtype in HALF else "full"
         return Row(w.name, label, w.name, w.family, w.kind, precision, sheet.name, origin, facts)
 
-    def row(
-        self, like: Likeness, dtype: str, sheet: DataSheet, memory_bytes: float | None = None
-    ) -> Row:
+    def row(self, like: Likeness, dtype: str, sheet: DataSheet) -> Row:
         """Return the row of a training of one's own, with a level of its own."""
         precision = precision_of(dtype, like.same)
         exact = dtype if precision_of(dtype, None) == precision else AS[precision]
@@ -92,7 +91,7 @@ class Table:
             precision,
             sheet.name,
             "own",
-            scaling_facts.facts(sheet, precision, exact, self.gaps, memory_bytes),
+            scaling_facts.facts(sheet, precision, exact, self.gaps),
         )
 
     def differences(self, source: Row, targets: list[Row], sigma_log: float) -> list[LogNormal]:
