@@ -14,7 +14,7 @@ from hwbench.units import S_PER_H
 from hwbench.values import Values, floats, plain
 
 H_PER_MONTH = 730.0
-COUNTED = 40.0  # interruptions on average: up to here their number has its exact distribution
+COUNTED = 10.0  # interruptions on average: up to here their number has its exact distribution
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,14 +167,16 @@ def preemption_draws(
     nodes: Values = 1,
     interval_s: Values | None = None,
     n_draws: int | None = None,
+    luck: "Luck | None" = None,
 ) -> Values:
     """Return random total times, one a draw, whose mean is `expected(...).total_s`.
 
     The first axis of the arguments counts the draws (`n_draws` where all are floats); luck is
     drawn once for each and shared along the other axes, so that a curve over sizes is smooth. The
-    number of interruptions has its exact distribution up to 40 on average, above that the normal
+    number of interruptions has its exact distribution up to 10 on average, above that the normal
     one with its skewness; what each loses is spread evenly over the length of an attempt. `rng`
-    is a numpy.random.Generator. A run that is all but never done is infinite.
+    is a numpy.random.Generator, and `luck` what it gave, where many rows are to share it. A run
+    that is all but never done is infinite.
     """
     import numpy as np
 
@@ -183,24 +185,49 @@ def preemption_draws(
     )
     total, useful = np.asarray(mean.total_s), np.asarray(mean.useful_s)
     shape = total.shape if n_draws is None else (n_draws, *total.shape)
-    luck = (shape[0],) + (1,) * (len(shape) - 1)
-    count = stratified(shape[0], rng).reshape(luck)
-    spread = rng.permutation(stratified(shape[0], rng)).reshape(luck)
+    chance = (luck or luck_of(shape[0], rng)).along(len(shape))
     rate = np.multiply(rate_per_h, nodes) / S_PER_H
     hopeless = ~np.isfinite(total)  # lost again before it is back, each time: never done
     attempts = np.where(hopeless, 1.0, mean.attempts)
     w = np.where(hopeless, 0.0, (useful + mean.checkpoints_s) / attempts)
     first = -np.expm1(-w * rate)  # the chance that an attempt is interrupted, and once it was
     again = np.where(hopeless, 0.0, -np.expm1(-(w + restart_s) * rate))
-    k = _interruptions(attempts, first, again, count, shape)
+    k = _interruptions(attempts, first, again, chance, shape)
     lost = np.where(hopeless, 0.0, mean.preemption_s)
     each = lost / np.where((rate > 0) & ~hopeless, mean.interruptions, 1.0)
-    draws = useful + mean.checkpoints_s + k * each + _spread(k, spread, np.minimum(w / 2, each))
+    draws = useful + mean.checkpoints_s + k * each + _spread(k, chance, np.minimum(w / 2, each))
     return np.where(hopeless, np.inf, draws)
 
 
-def _interruptions(n: Values, first: Values, again: Values, u: Values, shape: Values) -> Values:
-    """Return the u-quantile of how often n attempts are interrupted.
+@dataclass(frozen=True, kw_only=True)
+class Luck:
+    """Uniform draws and their normal quantiles: of how many interruptions, and of their losses."""
+
+    count: Values
+    count_z: Values
+    spread: Values
+    spread_z: Values
+
+    def along(self, axes: int) -> "Luck":
+        """Return the draws as columns of arrays with so many axes."""
+        shape = (-1,) + (1,) * (axes - 1)
+        return Luck(**{name: value.reshape(shape) for name, value in vars(self).items()})
+
+
+def luck_of(n: int, rng: Values) -> Luck:
+    """Return the luck of `n` draws."""
+    count = stratified(n, rng)
+    spread = rng.permutation(stratified(n, rng))
+    return Luck(
+        count=count,
+        count_z=inverse_normal(count),
+        spread=spread,
+        spread_z=inverse_normal(spread),
+    )
+
+
+def _interruptions(n: Values, first: Values, again: Values, luck: Luck, shape: Values) -> Values:
+    """Return the quantile, as luck has it, of how often n attempts are interrupted.
 
     One attempt is interrupted k times with probability 1 - p, p (1 - q) q^(k-1), p = `first`, q =
     `again`: its generating function is (a + b s) / (1 - q s), a = 1 - p, b = p - q. From the
@@ -209,10 +236,9 @@ def _interruptions(n: Values, first: Values, again: Values, u: Values, shape: Va
     """
     import numpy as np
 
-    z = inverse_normal(u)  # of the draws alone: along the other axes luck is the same
-    n, p, q, u = (np.broadcast_to(v, shape) for v in (n, first, again, u))
+    n, p, q, u = (np.broadcast_to(v, shape) for v in (n, first, again, luck.count))
     average = n * p / (1 - q)
-    found = _many(average, n * p * (1 + q - p) / (1 - q) ** 2, z)
+    found = _many(average, n * p * (1 + q - p) / (1 - q) ** 2, luck.count_z)
     few = average < COUNTED
     if few.any():
         found[few] = _counted(n[few], p[few], q[few], u[few])
@@ -243,16 +269,16 @@ def _counted(n: Values, p: Values, q: Values, u: Values) -> Values:
     return k
 
 
-def _spread(k: Values, u: Values, half: Values) -> Values:
-    """Return the u-quantile of the sum of k deviations, each even over +- `half`.
+def _spread(k: Values, luck: Luck, half: Values) -> Values:
+    """Return the quantile, as luck has it, of the sum of k deviations, each even over +- `half`.
 
     One is exact; more are normal with variance k half^2 / 3, kept within +- k half: symmetric all
     the same, so that the mean stays 0.
     """
     import numpy as np
 
-    many = np.clip(np.sqrt(k / 3) * inverse_normal(u), -k, k)
-    return half * np.where(k <= 1, k * (2 * u - 1), many)
+    many = np.clip(np.sqrt(k / 3) * luck.spread_z, -k, k)
+    return half * np.where(k <= 1, k * (2 * luck.spread - 1), many)
 
 
 def pays(price_frac: Values, factor: Values) -> Values:

@@ -14,6 +14,7 @@ from hwbench.estimated import (
     CostParts,
     Curve,
     Figure,
+    Numbers,
     Plan,
     PowerFigure,
     Row,
@@ -29,10 +30,12 @@ from hwbench.values import Values
 from hwbench.way_times import Drawn, Parts, parts
 from hwbench.ways import Ways
 
-DRAWS, CURVE_DRAWS, SEED = 2048, 256, 2026
+Triple = tuple[Numbers, Numbers, Numbers]
+DRAWS, CURVE_DRAWS, MEDIAN_DRAWS, SEED = 1024, 200, 64, 2026
 RATE_LOG = 0.7  # interruptions an hour: fleets' averages say little of one region and week
 INTENSITY_LOG = 0.10  # a grid's mean of a year against the hours of a run
 KEPT_CHECKPOINTS = 2
+KNOTS = 13  # sizes of a curve at which interruptions are drawn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,14 +73,34 @@ class Made:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Results:
-    """Draws (first axis) over sizes (last): what a row comes to."""
+class Flow:
+    """Draws (first axis) over sizes (last) that do not depend on what is paid."""
 
+    n: Counts
     time_s: Values
     preemption_s: Values
-    energy_j: Values | None
-    cost: costing.CostTerms | None
-    co2: carbon.Emissions
+    plug_j: Values | None  # at the machine
+    energy_j: Values | None  # with the building's share
+    pue: Values
+    co2_gco2e: Values | None
+    no_co2: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """The figures of flows: of the plan's size, over the curve, and with the steps held."""
+
+    fine: Flow
+    curve: Flow
+    held: Flow
+    time: Figure
+    energy: Figure | None
+    power: PowerFigure | None
+    co2: Figure | None
+    terms: TimeTerms
+    curve_time: Triple
+    curve_energy: Triple
+    held_time: Numbers
 
 
 class Maker:
@@ -96,81 +119,169 @@ class Maker:
         """
         self.plan, self.money, self._samples = plan, money, samples
         self._fine, self._coarse = Drawn(DRAWS, SEED), Drawn(CURVE_DRAWS, SEED + 1)
+        self._rough = Drawn(MEDIAN_DRAWS, SEED + 2)
         self._sizes = plan_counts.sizes(plan.samples, curve_sizes)
 
     def rows(
         self, way: Ways, bought: Sequence[Bought], shortcut: Shortcut, place: Place, plan: Plan
     ) -> list[Made]:
-        """Return the rows of a machine and a shortcut, one for each way to buy it."""
-        size = [plan.samples] if self._samples is None else self._samples[:, None]
-        n = plan_counts.counts(plan, global_batch(way), size)
-        over = plan_counts.counts(plan, global_batch(way), self._sizes)
-        held = plan_counts.counts(plan, global_batch(way), self._sizes, steps_held=True)
-        fine = parts(way, n, shortcut, plan.item_bytes, self._fine)
-        curve = parts(way, over, shortcut, plan.item_bytes, self._coarse)
-        still = parts(way, held, shortcut, plan.item_bytes, self._coarse)
-        by = self._shares(fine, way, shortcut)
-        return [
-            self._row(way, b, shortcut, place, plan, (n, fine), (over, curve), (held, still), by)
-            for b in bought
-        ]
+        """Return the rows of a machine and a shortcut, one for each way to buy it.
 
-    def _row(
+        Those that cannot be interrupted differ in what is paid alone.
+        """
+        size = [plan.samples] if self._samples is None else self._samples[:, None]
+        batch = global_batch(way)
+        fine = self._parts(way, shortcut, plan_counts.counts(plan, batch, size), self._fine)
+        curve = self._parts(
+            way, shortcut, plan_counts.counts(plan, batch, self._sizes), self._coarse
+        )
+        held_n = plan_counts.counts(plan, batch, self._sizes, steps_held=True)
+        held = self._parts(way, shortcut, held_n, self._rough)
+        by = self._shares(fine[1], way, shortcut)
+        known: dict[float, Summary] = {}
+        made = []
+        for b in bought:
+            recipe = Recipe(way=way, bought=b, shortcut=shortcut, place=place, plan=plan)
+            if b.interruptions_per_h not in known:
+                known[b.interruptions_per_h] = self._summary(recipe, fine, curve, held)
+            made.append(self._row(recipe, known[b.interruptions_per_h], fine[1], by))
+        return made
+
+    def _parts(
+        self, way: Ways, shortcut: Shortcut, n: Counts, drawn: Drawn
+    ) -> tuple[Counts, Parts, Drawn]:
+        return n, parts(way, n, shortcut, self.plan.item_bytes, drawn), drawn
+
+    def _summary(
         self,
-        way: Ways,
-        bought: Bought,
-        shortcut: Shortcut,
-        place: Place,
-        plan: Plan,
-        fine: tuple[Counts, Parts],
-        curve: tuple[Counts, Parts],
-        held: tuple[Counts, Parts],
-        by: tuple[Share, ...],
-    ) -> Made:
-        got = self._results(way, bought, place, plan, *fine, self._fine)
-        over = self._results(way, bought, place, plan, *curve, self._coarse)
-        still = self._results(way, bought, place, plan, *held, self._coarse)
-        level = plan.level
-        time = _figure(got.time_s, level)
-        energy = _figure(got.energy_j, level)
-        total = got.cost.total_usd if got.cost else None
-        reasons = _reasons(way, bought, got)
-        steps = int(_median(fine[0].steps))
+        recipe: Recipe,
+        fine: tuple[Counts, Parts, Drawn],
+        curve: tuple[Counts, Parts, Drawn],
+        held: tuple[Counts, Parts, Drawn],
+    ) -> Summary:
+        own, over, still = (self._flow(recipe, *x) for x in (fine, curve, held))
+        level, at = recipe.plan.level, self._sizes.index(recipe.plan.samples)
+        count = len(self._sizes)
+        time = figure(own.time_s, level)
+        assert time is not None
+        return Summary(
+            fine=own,
+            curve=over,
+            held=still,
+            time=time,
+            energy=figure(own.energy_j, level),
+            power=_power(own, recipe.way, level),
+            co2=figure(own.co2_gco2e, level),
+            terms=_terms(fine[1], own),
+            curve_time=_triple(over.time_s, own.time_s, at, level, count),
+            curve_energy=_triple(over.energy_j, own.energy_j, at, level, count),
+            held_time=_medians(still.time_s, count),
+        )
+
+    def _flow(self, recipe: Recipe, n: Counts, p: Parts, drawn: Drawn) -> Flow:
+        way, place = recipe.way, recipe.place
+        time_s, lost = _with_interruptions(
+            p, recipe.bought, self.money.restart_s, drawn, drawn is self._rough
+        )
+        pue = place.pue * drawn.product(_pue_factors(place))
+        plug_j = _plug_j(way, p, time_s, drawn)
+        intensity = None
+        if place.grid is not None:
+            spread = drawn.product((Factor.of_sigma("the grid's intensity", INTENSITY_LOG),))
+            intensity = place.grid.gco2e_per_kwh * spread
+        co2 = carbon.emissions(
+            plug_j,
+            time_s,
+            pue=pue,
+            intensity_gco2e_per_kwh=intensity,
+            embodied=place.embodied,
+            devices=max(1, len(way.devices)),
+        )
+        return Flow(
+            n=n,
+            time_s=time_s,
+            preemption_s=lost,
+            plug_j=plug_j,
+            energy_j=None if plug_j is None else plug_j * pue,
+            pue=pue,
+            co2_gco2e=co2.total_gco2e,
+            no_co2=co2.reason,
+        )
+
+    def _cost(self, recipe: Recipe, flow: Flow, drawn: Drawn) -> costing.CostTerms | None:
+        if recipe.bought.purchase is None:
+            return None
+        return costing.cost(
+            _priced(recipe.bought, flow.pue, drawn),
+            flow.time_s,
+            energy_j=flow.plug_j,
+            storage=_storage(recipe.way, recipe.plan, flow.n, recipe.place),
+        )
+
+    def _row(self, recipe: Recipe, s: Summary, p: Parts, by: tuple[Share, ...]) -> Made:
+        way, bought, plan = recipe.way, recipe.bought, recipe.plan
+        cost = self._cost(recipe, s.fine, self._fine)
+        total = cost.total_usd if cost else None
+        steps = int(_median(s.fine.n.steps))
+        ratio, time_s = recipe.shortcut.step_ratio, s.fine.time_s
         row = Row(
             instance=way.name,
             purchase=bought.option,
-            shortcut=shortcut.name,
+            shortcut=recipe.shortcut.name,
             devices=way.devices,
-            basis=way.basis if shortcut.step_ratio.low == shortcut.step_ratio.high else "modelled",
+            basis=way.basis if ratio.low == ratio.high else "modelled",
             batch_size=global_batch(way),
             n_steps=steps,
-            time_s=time,
-            power_w=_power(got, way, level),
-            energy_j=energy,
-            cost_usd=_figure(total, level),
-            co2_gco2e=_figure(got.co2.total_gco2e, level),
-            reasons=reasons,
-            curve=_curve(self._sizes, plan, over, still, (got, level)),
-            terms=StepTerms(
-                step_s=_median(fine[1].steps) / steps,
-                loader_s=_loader_s(way),
-            ),
-            terms_total_s=_terms(fine[1], got),
-            cost_terms=_cost_parts(got.cost),
-            assumptions=_assumptions(way, bought, shortcut, place, plan),
+            time_s=s.time,
+            power_w=s.power,
+            energy_j=s.energy,
+            cost_usd=figure(total, plan.level),
+            co2_gco2e=s.co2,
+            reasons=_reasons(recipe, s, cost),
+            curve=self._curve(recipe, s, total),
+            terms=StepTerms(step_s=_median(p.steps) / steps, loader_s=_loader_s(way)),
+            terms_total_s=s.terms,
+            cost_terms=_cost_parts(cost),
+            assumptions=_assumptions(recipe),
             price=bought.price,
             fits_memory=way.fits_memory,
             energy_covers=way.power.covers if way.power else None,
             uncertain_by=by,
-            deadline_chance=_chance(got.time_s, plan.deadline_s),
+            deadline_chance=_chance(time_s, plan.deadline_s),
             budget_chance=_chance(total, plan.budget_usd),
-            meets_deadline=_meets(got.time_s, plan.deadline_s, level),
-            meets_budget=_meets(total, plan.budget_usd, level),
+            meets_deadline=_meets(time_s, plan.deadline_s, plan.level),
+            meets_budget=_meets(total, plan.budget_usd, plan.level),
             warnings=(*way.warnings, *bought.warnings, *_memory(way)),
         )
-        flat = [None if v is None else v[:, 0] for v in (got.time_s, total, got.energy_j)]
-        recipe = Recipe(way=way, bought=bought, shortcut=shortcut, place=place, plan=plan)
+        flat = [None if v is None else v[:, 0] for v in (time_s, total, s.fine.energy_j)]
         return Made(row=row, recipe=recipe, time_s=flat[0], cost_usd=flat[1], energy_j=flat[2])
+
+    def _curve(self, recipe: Recipe, s: Summary, total: Values | None) -> Curve:
+        """Return the curve; at the plan's own size it has the row's own figures."""
+        sizes, level = self._sizes, recipe.plan.level
+        over = self._cost(recipe, s.curve, self._coarse)
+        still = self._cost(recipe, s.held, self._rough)
+        cost = _triple(
+            over.total_usd if over else None,
+            total,
+            sizes.index(recipe.plan.samples),
+            level,
+            len(sizes),
+        )
+        return Curve(
+            samples=tuple(sizes),
+            time_s=s.curve_time[0],
+            time_s_low=s.curve_time[1],
+            time_s_high=s.curve_time[2],
+            energy_j=s.curve_energy[0],
+            energy_j_low=s.curve_energy[1],
+            energy_j_high=s.curve_energy[2],
+            cost_usd=cost[0],
+            cost_usd_low=cost[1],
+            cost_usd_high=cost[2],
+            steps_held_time_s=s.held_time,
+            steps_held_cost_usd=_medians(still.total_usd if still else None, len(sizes)),
+        )
 
     def _shares(self, p: Parts, way: Ways, shortcut: Shortcut) -> tuple[Share, ...]:
         """Return the three factors that the time is most uncertain by."""
@@ -185,51 +296,18 @@ class Maker:
         named = {f.name: self._fine.normal(f.name) for f in spread}
         if self._samples is not None:
             named["samples that the target needs"] = self._samples
-        found = montecarlo.contributors(p.total[:, 0], named)
+        orders = {f.name: self._fine.order(f.name) for f in spread}
+        found = montecarlo.contributors(p.total[:, 0], named, orders=orders)
         return tuple(Share(name=c.name, share_frac=min(1.0, c.share_frac)) for c in found)
 
     def over(
         self, recipe: Recipe, samples: Values, epochs: Values | None = None
     ) -> tuple[Values, Values | None]:
         """Return draws of time and cost of a row over sizes, or over epochs at one size."""
-        r = recipe
-        n = plan_counts.counts(r.plan, global_batch(r.way), samples, epochs=epochs)
-        p = parts(r.way, n, r.shortcut, r.plan.item_bytes, self._coarse)
-        got = self._results(r.way, r.bought, r.place, r.plan, n, p, self._coarse)
-        return got.time_s, got.cost.total_usd if got.cost else None
-
-    def _results(
-        self,
-        way: Ways,
-        bought: Bought,
-        place: Place,
-        plan: Plan,
-        n: Counts,
-        p: Parts,
-        drawn: Drawn,
-    ) -> Results:
-        time_s, preemption_s = _with_interruptions(p, bought, self.money.restart_s, drawn)
-        pue = place.pue * drawn.product(_pue_factors(place))
-        plug_j = _plug_j(way, p, time_s, drawn)
-        energy_j = None if plug_j is None else plug_j * pue
-        cost = None
-        if bought.purchase is not None:
-            priced = _priced(bought, pue, drawn)
-            stored = _storage(way, plan, n, place)
-            cost = costing.cost(priced, time_s, energy_j=plug_j, storage=stored)
-        grid = place.grid
-        spread = drawn.product((Factor.of_sigma("the grid's intensity", INTENSITY_LOG),))
-        co2 = carbon.emissions(
-            plug_j,
-            time_s,
-            pue=pue,
-            intensity_gco2e_per_kwh=grid.gco2e_per_kwh * spread if grid else None,
-            embodied=place.embodied,
-            devices=max(1, len(way.devices)),
-        )
-        return Results(
-            time_s=time_s, preemption_s=preemption_s, energy_j=energy_j, cost=cost, co2=co2
-        )
+        n = plan_counts.counts(recipe.plan, global_batch(recipe.way), samples, epochs=epochs)
+        flow = self._flow(recipe, *self._parts(recipe.way, recipe.shortcut, n, self._coarse))
+        cost = self._cost(recipe, flow, self._coarse)
+        return flow.time_s, cost.total_usd if cost else None
 
 
 def global_batch(way: Ways) -> int:
@@ -238,9 +316,9 @@ def global_batch(way: Ways) -> int:
 
 
 def _with_interruptions(
-    p: Parts, bought: Bought, restart_s: float, drawn: Drawn
+    p: Parts, bought: Bought, restart_s: float, drawn: Drawn, mean: bool
 ) -> tuple[Values, Values]:
-    """Return the time with what interruptions add, and that alone.
+    """Return the time with what interruptions add (their mean, where that will do), and that alone.
 
     A run that can be interrupted saves at Daly's interval instead of after each epoch.
     """
@@ -251,10 +329,36 @@ def _with_interruptions(
         return p.total, np.zeros((1, 1))
     spread = drawn.product((Factor.of_sigma("interruptions", RATE_LOG),))
     useful = p.total - p.checkpoint
-    total = checkpointing.preemption_draws(
-        useful, p.checkpoint_s, restart_s, rate * spread, np.random.default_rng(SEED)
-    )
+    if mean:
+        found = checkpointing.expected(useful, p.checkpoint_s, restart_s, rate * spread)
+        total = np.asarray(found.total_s)
+    else:
+        total = _interrupted(useful, p.checkpoint_s, restart_s, rate * spread, drawn)
     return total, np.maximum(0.0, total - p.total)
+
+
+def _interrupted(
+    useful: Values, checkpoint_s: Values, restart_s: float, per_h: Values, drawn: Drawn
+) -> Values:
+    """Return draws of the whole time; of a long curve at some sizes, the others between them.
+
+    The ratio to the useful time moves slowly with the size: it is taken as linear in between.
+    """
+    import numpy as np
+
+    width = useful.shape[1]
+    chosen = np.unique(np.linspace(0, width - 1, min(width, KNOTS)).round().astype(int))
+    some = useful[:, chosen]
+    total = checkpointing.preemption_draws(
+        some, checkpoint_s, restart_s, per_h, None, luck=drawn.luck()
+    )
+    if len(chosen) == width:
+        return total
+    ratio = np.where(np.isfinite(total), total / some, np.inf)
+    between = [np.interp(np.arange(width), chosen, row) for row in np.eye(len(chosen))]
+    with np.errstate(invalid="ignore"):  # inf x 0: a size next to one that is never done
+        weighed = np.where(np.isfinite(ratio), ratio, 1e300) @ np.array(between)
+    return useful * np.where(weighed < 1e200, weighed, np.inf)
 
 
 def _plug_j(way: Ways, p: Parts, time_s: Values, drawn: Drawn) -> Values | None:
@@ -294,7 +398,7 @@ def _storage(way: Ways, plan: Plan, n: Counts, place: Place) -> Storage | None:
     )
 
 
-def _figure(values: Values | None, level: float) -> Figure | None:
+def figure(values: Values | None, level: float) -> Figure | None:
     """Return the median and the interval of draws of one size."""
     if values is None:
         return None
@@ -302,10 +406,10 @@ def _figure(values: Values | None, level: float) -> Figure | None:
     return Figure(point=found.point, low=found.low, high=found.high, level=level)
 
 
-def _power(got: Results, way: Ways, level: float) -> PowerFigure | None:
-    if got.energy_j is None or way.power is None:
+def _power(got: Flow, way: Ways, level: float) -> PowerFigure | None:
+    if got.plug_j is None or way.power is None:
         return None
-    plug = got.energy_j / got.time_s
+    plug = got.plug_j / got.time_s
     found = montecarlo.interval(plug[:, 0], level)
     return PowerFigure(
         point=found.point, low=found.low, high=found.high, level=level, peak=way.power.peak_w
@@ -318,18 +422,23 @@ def _median(values: Values) -> float:
     return float(np.median(values))
 
 
-def _terms(p: Parts, got: Results) -> TimeTerms:
-    return TimeTerms(
-        setup=_median(p.setup),
-        compile=_median(p.compile),
-        steps=_median(p.steps),
-        loader=_median(p.loader),
-        cold=_median(p.cold),
-        evaluation=_median(p.evaluation),
-        checkpoint=_median(p.checkpoint),
-        preemption=_median(got.preemption_s),
-        one_off=_median(p.one_off),
-    )
+def _terms(p: Parts, got: Flow) -> TimeTerms:
+    import numpy as np
+
+    terms = {
+        "setup": p.setup,
+        "compile": p.compile,
+        "steps": p.steps,
+        "loader": p.loader,
+        "cold": p.cold,
+        "evaluation": p.evaluation,
+        "checkpoint": p.checkpoint,
+        "preemption": got.preemption_s,
+        "one_off": p.one_off,
+    }
+    columns = np.stack(np.broadcast_arrays(*(v[:, 0] for v in terms.values())))
+    medians = np.median(columns, axis=1).tolist()
+    return TimeTerms(**dict(zip(terms, medians, strict=True)))
 
 
 def _loader_s(way: Ways) -> float | None:
@@ -341,7 +450,7 @@ def _cost_parts(cost: costing.CostTerms | None) -> CostParts | None:
         return None
     values = (cost.compute_usd, cost.storage_usd, cost.electricity_usd, cost.amortisation_usd)
     compute, storage, electricity, amortisation = (
-        None if v is None else _median(v) for v in values
+        v if v is None or isinstance(v, float) else _median(v) for v in values
     )
     return CostParts(
         compute_usd=compute,
@@ -351,55 +460,19 @@ def _cost_parts(cost: costing.CostTerms | None) -> CostParts | None:
     )
 
 
-def _curve(
-    sizes: Sequence[int],
-    plan: Plan,
-    over: Results,
-    still: Results,
-    own: tuple[Results, float],
-) -> Curve:
-    """Return the curve; at the plan's own size it has the row's own figures."""
-    got, level = own
-    at = sizes.index(plan.samples)
-    time = _triple(over.time_s, got.time_s, at, level, len(sizes))
-    energy = _triple(over.energy_j, got.energy_j, at, level, len(sizes))
-    cost = _triple(
-        over.cost.total_usd if over.cost else None,
-        got.cost.total_usd if got.cost else None,
-        at,
-        level,
-        len(sizes),
-    )
-    held_cost = still.cost.total_usd if still.cost else None
-    return Curve(
-        samples=tuple(sizes),
-        time_s=time[0],
-        time_s_low=time[1],
-        time_s_high=time[2],
-        energy_j=energy[0],
-        energy_j_low=energy[1],
-        energy_j_high=energy[2],
-        cost_usd=cost[0],
-        cost_usd_low=cost[1],
-        cost_usd_high=cost[2],
-        steps_held_time_s=_medians(still.time_s, len(sizes)),
-        steps_held_cost_usd=_medians(held_cost, len(sizes)),
-    )
-
-
 def _medians(values: Values | None, count: int) -> tuple[float | None, ...]:
     import numpy as np
 
     if values is None:
         return (None,) * count
-    return tuple(np.median(values, axis=0).tolist())
+    ordered = np.sort(values, axis=0)
+    return tuple(ordered[len(ordered) // 2].tolist())
 
 
-def _triple(
-    values: Values | None, own: Values | None, at: int, level: float, count: int
-) -> list[tuple[float | None, ...]]:
+def _triple(values: Values | None, own: Values | None, at: int, level: float, count: int) -> Triple:
+    """Return the medians and the bounds over sizes, the plan's own from its finer draws."""
     if values is None or own is None:
-        return [(None,) * count] * 3
+        return ((None,) * count,) * 3
     found = montecarlo.interval(values, level)
     exact = montecarlo.interval(own[:, 0], level)
     rows = []
@@ -407,7 +480,7 @@ def _triple(
         numbers = over.tolist()
         numbers[at] = one
         rows.append(tuple(numbers))
-    return rows
+    return rows[0], rows[1], rows[2]
 
 
 def _chance(values: Values | None, limit: float | None) -> float | None:
@@ -424,18 +497,18 @@ def _meets(values: Values | None, limit: float | None, level: float) -> bool | N
     return chance is not None and chance >= level
 
 
-def _reasons(way: Ways, bought: Bought, got: Results) -> dict[str, str]:
+def _reasons(recipe: Recipe, s: Summary, cost: costing.CostTerms | None) -> dict[str, str]:
     """Return why each figure that is null is."""
     found = {}
-    if got.energy_j is None:
-        why = way.no_power or "no power is known"
+    if s.energy is None:
+        why = recipe.way.no_power or "no power is known"
         found["energy_j"] = found["power_w"] = why
-    if got.cost is None:
-        found["cost_usd"] = bought.reason or "no price is known"
-    elif got.cost.total_usd is None:
-        found["cost_usd"] = got.cost.reason or "a part of it is not known"
-    if got.co2.total_gco2e is None:
-        found["co2_gco2e"] = got.co2.reason or "it is not known"
+    if cost is None:
+        found["cost_usd"] = recipe.bought.reason or "no price is known"
+    elif cost.total_usd is None:
+        found["cost_usd"] = cost.reason or "a part of it is not known"
+    if s.co2 is None:
+        found["co2_gco2e"] = s.fine.no_co2 or "it is not known"
     return found
 
 
@@ -445,9 +518,9 @@ def _memory(way: Ways) -> tuple[str, ...]:
     return ()
 
 
-def _assumptions(
-    way: Ways, bought: Bought, shortcut: Shortcut, place: Place, plan: Plan
-) -> tuple[Assumption, ...]:
+def _assumptions(recipe: Recipe) -> tuple[Assumption, ...]:
+    way, bought, shortcut = recipe.way, recipe.bought, recipe.shortcut
+    place, plan = recipe.place, recipe.plan
     found = [*way.assumptions, *bought.assumptions, place.pue_note]
     if way.evaluation_item_s is None and plan.evaluation_frac:
         found.append(

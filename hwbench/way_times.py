@@ -6,6 +6,7 @@ The first axis of every array counts the draws, the last the sizes (docs/methodo
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from hwbench.checkpointing import Luck, luck_of
 from hwbench.montecarlo import Factor, draws
 from hwbench.plan_counts import Counts
 from hwbench.shortcut import Shortcut
@@ -22,12 +23,30 @@ class Drawn:
         """Take the number of draws and the seed."""
         self.n, self.seed = n, seed
         self._known: dict[str, Values] = {}
+        self._orders: dict[str, Values] = {}
+        self._luck: Luck | None = None
 
     def normal(self, name: str) -> Values:
         """Return the standard normal draws of a factor."""
         if name not in self._known:
             self._known |= draws(self.n, [name], self.seed)
         return self._known[name]
+
+    def luck(self) -> Luck:
+        """Return the luck of interruptions, which all rows share."""
+        import numpy as np
+
+        if self._luck is None:
+            self._luck = luck_of(self.n, np.random.default_rng(self.seed))
+        return self._luck
+
+    def order(self, name: str) -> Values:
+        """Return the order of a factor's draws."""
+        import numpy as np
+
+        if name not in self._orders:
+            self._orders[name] = np.argsort(self.normal(name), kind="stable")
+        return self._orders[name]
 
     def product(self, factors: Iterable[Factor]) -> Values:
         """Return the product of factors, one number a draw, as a column."""
