@@ -1,4 +1,4 @@
-"""The makers' data sheets of `catalog/devices.toml`: by name, or by what a driver calls a device."""
+"""The data sheets of `catalog/devices.toml`: by name, or by what a driver calls the device."""
 
 import re
 import tomllib
@@ -12,8 +12,11 @@ from hwbench.errors import UnknownName
 
 # Words that say nothing of which device it is: makers, series, and what drivers add.
 _FILLERS = frozenset(
-    "amazon amd aws corporation cpu gen generation geforce google gpu graphics instinct intel"
-    " nvidia processor tesla the with".split()
+    (
+        *("nvidia", "amd", "intel", "google", "aws", "amazon", "corporation"),
+        *("tesla", "geforce", "instinct", "graphics", "gpu", "cpu", "processor"),
+        *("gen", "generation", "the", "with"),
+    )
 )
 # "(R)", "64-Core", "@ 2.30GHz", "11th", "Model B Rev 1.0"
 _NOISE = re.compile(

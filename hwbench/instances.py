@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hwbench import artifacts, catalog_file, data_sheets, registry, skypilot_catalog
+from hwbench import catalog_file, data_sheets, registry, skypilot_catalog, user_cache
 from hwbench.catalog_file import Listed
 from hwbench.errors import BadInput, UnknownName
 from hwbench.instance import Catalogue, Instance, Problem, Provider
@@ -49,7 +49,7 @@ def providers() -> Mapping[str, Provider]:
 
 def cached_at(provider: str) -> Path:
     """Return where the user's own update of a provider lies (`hwbench instances update`)."""
-    return artifacts.place() / f"instances-{provider}.json"
+    return user_cache.place() / f"instances-{provider}.json"
 
 
 def catalogue(file: Path | None = None) -> Catalogue:
@@ -81,7 +81,7 @@ def _updates() -> tuple[list[Listed], list[Problem]]:
     """Return what the user's machine holds beside the package, the newest last."""
     found = skypilot_catalog.read(providers())
     problems = []
-    for path in sorted(artifacts.place().glob("instances-*.json")):
+    for path in sorted(user_cache.place().glob("instances-*.json")):
         try:
             found.append(catalog_file.read(path))
         except BadInput as e:
@@ -130,9 +130,9 @@ def _accelerators(new: Instance, old: Instance) -> dict[str, Any]:
 
 
 def matching(pattern: str, instances: Sequence[Instance]) -> tuple[Instance, ...]:
-    """Return the instances of a name, of a glob (`aws:p5*`), or `all`; the provider may be left out.
+    """Return the instances of a name, of a glob (`aws:p5*`), or `all`.
 
-    Raises UnknownName with the near ones. Case does not matter.
+    The provider may be left out, and case does not matter. Raises UnknownName with the near ones.
     """
     if pattern.lower() == ALL:
         return tuple(instances)

@@ -16,20 +16,21 @@ LAYERS = {
     "facts": "batch case counter_joules cpu_power data_sheet device early_stopping energy"
     " estimate_value intervals joules measurement power_joules power_record probed repeats sensor"
     " served stats steady trend window_joules",
-    "contracts": "cards kernel meter runtime workload",
+    "contracts": "cards instance kernel meter runtime workload",
     "dialects": "weights dialects.*",
     "architectures": "architectures.*",
     "plug-ins": "kernels.* meters.* runtimes.* workloads.*",
-    "machinery": "advice arrivals artifacts asking batch_auto batch_fit batch_search cgroup check"
-    " child codec counters cpu cpu_catalog crew definition drawing energy_figures"
-    " energy_pass energy_planning failure fitting foresight gpu_watch host"
-    " interference journal json_schema ledger lock memory_use metering modelled_energy"
-    " nvml oom outcomes planning power_figure power_sums power_trace preparation"
+    "machinery": "advice arrivals artifacts asking batch_auto batch_fit batch_search catalog_check"
+    " catalog_fetch catalog_file catalog_update cgroup check"
+    " child codec counters cpu cpu_catalog crew data_sheets definition drawing energy_figures"
+    " energy_pass energy_planning failure fitting foresight gpu_watch grid host"
+    " instance_peak instances interference journal json_schema ledger lock memory_use metering modelled_energy"
+    " nvml oom outcomes planning power_figure power_sums power_trace preparation presets"
     " probing profile progress protocol quantity registry resuming rounds sampler"
     " sampling scenario_figures scenarios selection server_search serving signs"
-    " stopping store summary sysfs timing tuning verdicts virtual visiting worker",
-    "verbs": "doctor listing plot power run",
-    "shell": "__main__ bar cli cli.* energy_views power_view render scenario_views tuning_view"
+    " skypilot_catalog stopping store summary sysfs timing tuning user_cache verdicts virtual visiting worker",
+    "verbs": "doctor instances_study listing plot power run",
+    "shell": "__main__ bar cli cli.* energy_views instances_view power_view render scenario_views tuning_view"
     " views watching",
 }
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "run": "hwbench.cli.run",
     "power": "hwbench.cli.power",
     "plot": "hwbench.cli.plot",
+    "instances": "hwbench.cli.instances",
     "completion": "hwbench.cli.completion",
 }
 
