@@ -163,7 +163,7 @@ def age_warning(instance: Instance, today: date) -> str | None:
     if days <= OLD_DAYS:
         return None
     return (
-        f"the price of {instance.name} is of {instance.date}, {days} days old:"
+        f"the price of {instance.name} is dated {instance.date}, {days} days ago:"
         " `hwbench instances update` fetches newer ones, `--catalog FILE` takes your own"
     )
 
@@ -175,6 +175,6 @@ def ageing(instances: Iterable[Instance], today: date) -> tuple[str, ...]:
         if age_warning(i, today):
             counts[i.provider, i.date] = counts.get((i.provider, i.date), 0) + 1
     return tuple(
-        f"{provider}: {n} price{'s' if n > 1 else ''} of {day}, {(today - day).days} days old"
+        f"{provider}: {n} price{'s' if n > 1 else ''} dated {day}, {(today - day).days} days ago"
         for (provider, day), n in sorted(counts.items())
     )

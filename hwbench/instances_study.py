@@ -94,7 +94,8 @@ def _of_gpu(name: str, rows: Sequence[Instance]) -> tuple[Instance, ...]:
     wanted = [w for w in re.split(r"[\s\-_]+", name.lower()) if w]
     found = tuple(i for i in rows if i.accelerator and _has(wanted, i.accelerator))
     if not found:
-        raise UnknownName("accelerator", name, {i.accelerator for i in rows if i.accelerator})
+        known = {i.accelerator for i in rows if i.accelerator}
+        raise UnknownName("accelerator", name, known | {n.split("-")[0] for n in known})
     return found
 
 

@@ -24,14 +24,15 @@ LAYERS = {
     " catalog_fetch catalog_file catalog_update cgroup check"
     " child codec counters cpu cpu_catalog crew data_sheets definition drawing energy_figures"
     " energy_pass energy_planning failure fitting foresight gpu_watch grid host"
-    " instance_peak instances interference journal json_schema ledger lock memory_use metering modelled_energy"
-    " nvml oom outcomes planning power_figure power_sums power_trace preparation presets"
-    " probing profile progress protocol quantity registry resuming rounds sampler"
+    " instance_peak instances interference journal json_schema ledger lock memory_use metering"
+    " modelled_energy nvml oom outcomes planning power_figure power_sums power_trace preparation"
+    " presets probing profile progress protocol quantity registry resuming rounds sampler"
     " sampling scenario_figures scenarios selection server_search serving signs"
-    " skypilot_catalog stopping store summary sysfs timing tuning user_cache verdicts virtual visiting worker",
+    " skypilot_catalog stopping store summary sysfs timing tuning user_cache verdicts"
+    " virtual visiting worker",
     "verbs": "doctor instances_study listing plot power run",
-    "shell": "__main__ bar cli cli.* energy_views instances_view power_view render scenario_views tuning_view"
-    " views watching",
+    "shell": "__main__ bar cli cli.* energy_views instances_view power_view render scenario_views"
+    " tuning_view views watching",
 }
 
 _GROUND = {"words", "facts", "contracts"}
