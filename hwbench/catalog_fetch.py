@@ -18,8 +18,9 @@ from hwbench import data_sheets, instances
 from hwbench.errors import UnknownName, one_line
 from hwbench.units import BYTES_PER_GIB
 
-# Our providers by what gpuhunt calls them, the newest name first.
-OFFLINE = {
+# Our providers by what gpuhunt calls them, the newest name first: those whose lists it publishes.
+# The others it asks live, with the keys of an account, which are none of our business.
+NAMES = {
     "aws": ("aws",),
     "azure": ("azure",),
     "gcp": ("gcp",),
@@ -29,9 +30,7 @@ OFFLINE = {
     "runpod": ("runpod",),
     "verda": ("verda", "datacrunch"),
 }
-# Those that it asks live: the class of their module in gpuhunt.providers.
-ONLINE = {"crusoe": "CrusoeProvider", "digitalocean": "DigitalOceanProvider"}
-PROVIDERS = (*OFFLINE, *ONLINE)
+PROVIDERS = tuple(NAMES)
 
 
 class Item(Protocol):
@@ -56,7 +55,8 @@ def main(folder: Path, providers: Sequence[str]) -> None:
             text = json.dumps({"provider": provider, "instance": rows}, allow_nan=False, indent=0)
             (folder / f"{provider}.json").write_text(text, encoding="utf-8")
         except Exception as e:  # a stranger's library may fail in any way; the others go on
-            reason = one_line(f"{type(e).__name__}: {e}")
+            why = "".join(f": {x}" for x in (e, e.__cause__) if x)
+            reason = one_line(f"{type(e).__name__}{why}")
             (folder / f"{provider}.txt").write_text(reason, encoding="utf-8")
 
 
@@ -64,26 +64,18 @@ _loaded: list[Any] = []  # gpuhunt's catalogue, downloaded once for all
 
 
 def _query(provider: str) -> list[Item]:
-    gpuhunt = importlib.import_module("gpuhunt")
-    if provider in ONLINE:
-        catalog = gpuhunt.Catalog(balance_resources=False, auto_reload=False)
-        module = importlib.import_module(f"gpuhunt.providers.{provider}")
-        catalog.add_provider(getattr(module, ONLINE[provider])())
-        return list(catalog.query(provider=[provider]))
     if not _loaded:
+        gpuhunt = importlib.import_module("gpuhunt")
         catalog = gpuhunt.Catalog(balance_resources=False, auto_reload=False)
         catalog.load()
         _loaded.append(catalog)
-    return _of_either(_loaded[0], OFFLINE[provider])
-
-
-def _of_either(catalog: Any, names: Sequence[str]) -> list[Item]:
-    for name in names[:-1]:
+    *newer, oldest = NAMES[provider]
+    for name in newer:
         try:
-            return list(catalog.query(provider=[name]))
-        except (ValueError, KeyError):  # an older gpuhunt has the older name
+            return list(_loaded[0].query(provider=[name]))
+        except (ValueError, KeyError):  # this gpuhunt has an older name
             continue
-    return list(catalog.query(provider=[names[-1]]))
+    return list(_loaded[0].query(provider=[oldest]))
 
 
 def _version() -> str:
@@ -127,6 +119,8 @@ def _is_whole(item: Item, provider: str) -> bool:
 
 def _sku(item: Item, provider: str) -> str:
     name = "_".join(item.instance_name.split())
+    if provider == "runpod" and item.gpu_count:  # named after the GPU, whatever their number
+        return f"{item.gpu_count}x_{name}"
     attached = provider == "gcp" and name.startswith("n1-") and item.gpu_count
     return f"{name}+{item.gpu_count}x{item.gpu_name}" if attached else name
 

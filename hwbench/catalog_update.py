@@ -84,7 +84,7 @@ def _kept(scratch: Path, provider: str, why: str) -> Updated:
         if not new.exists():
             reason = told.read_text(encoding="utf-8") if told.exists() else why
         elif count == 0:
-            reason = "the list that came is empty"
+            reason = "its list came empty: gpuhunt could not load it"
         else:
             new.replace(target)  # whole or not at all: it lies in the same folder
     except (HwbenchError, OSError) as e:

@@ -106,7 +106,7 @@ def test_what_fails_keeps_the_old_and_the_others_go_on(library: Library) -> None
     """An empty list, a provider that this version does not know, and one under its older name."""
     library("pass")
     told = {u.provider: u for u in catalog_update.update(["lambda", "oci", "verda"], 60)}
-    assert told["lambda"].reason == "the list that came is empty"
+    assert told["lambda"].reason == "its list came empty: gpuhunt could not load it"
     assert told["oci"].reason == "ValueError: Unknown provider: oci"
     assert told["verda"].instances == 2
     assert not instances.cached_at("lambda").exists()
@@ -116,9 +116,9 @@ def test_without_a_network_the_old_prices_stay(library: Library) -> None:
     library("pass")
     catalog_update.update(["aws"], 60)
     before = instances.cached_at("aws").read_bytes()
-    library("raise OSError('no route to host')")
+    library("raise RuntimeError('all failed') from OSError('no route to host')")
     (found,) = catalog_update.update(["aws"], 60)
-    assert found.reason == "OSError: no route to host"
+    assert found.reason == "RuntimeError: all failed: no route to host"
     assert instances.cached_at("aws").read_bytes() == before
 
 
@@ -230,6 +230,18 @@ def test_googles_zones_attached_gpus_and_tpus() -> None:
     assert set(found) == {"n1-standard-8", "n1-standard-8+1xT4"}
     gpu = found["n1-standard-8+1xT4"]
     assert (gpu["region"], gpu["accelerator"]) == ("us-central1", "T4-16GB")
+
+
+def test_runpods_machines_are_told_apart_by_their_number_of_gpus() -> None:
+    name = "NVIDIA A100 80GB PCIe"
+    one = Offer(name, "EU-1", 1.5, gpu_count=1, gpu_name="A100", gpu_memory=80.0)
+    two = Offer(name, "EU-1", 3.0, gpu_count=2, gpu_name="A100", gpu_memory=80.0)
+    found = _rows("runpod", two, one)
+    prices = {k: (row["usd_per_h"], row["accelerator"]) for k, row in found.items()}
+    assert prices == {
+        "1x_NVIDIA_A100_80GB_PCIe": (1.5, "A100-PCIe-80GB"),
+        "2x_NVIDIA_A100_80GB_PCIe": (3.0, "A100-PCIe-80GB"),
+    }
 
 
 def test_a_gpu_of_untold_form_keeps_the_lists_name() -> None:

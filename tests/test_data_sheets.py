@@ -114,6 +114,8 @@ def test_an_unknown_name_offers_near_ones() -> None:
         ("A100-80GB-SXM", None, "", "A100-SXM-80GB"),
         ("H100", 80, "gpu_8x_h100_sxm5", "H100-SXM-80GB"),
         ("H100", 94, "", "H100-NVL-94GB"),
+        ("H100NVL", 94, "", "H100-NVL-94GB"),
+        ("H100-SXM5", None, "", "H100-SXM-80GB"),
         ("V100", 16, "", None),
         ("RTX4090", 24, "", "RTX-4090-24GB"),
         ("A6000", 48, "", "RTX-A6000-48GB"),
