@@ -180,6 +180,11 @@ def test_the_lines_of_toml_are_told_for_tables(file: Callable[[str, str], Path])
         usd_per_h = 2
 
         [[instance]]
+        sku = "later"
+        usd_per_h = 2
+        date = 2026-10-05
+
+        [[instance]]
         sku = "b"
         usd_per_hour = 2
 
@@ -189,12 +194,13 @@ def test_the_lines_of_toml_are_told_for_tables(file: Callable[[str, str], Path])
         """,
     )
     found = catalog_file.read(path)
-    (a,) = found.instances
+    a, later = found.instances
+    assert later.date == date(2026, 10, 5)  # its own, not its source's
     assert (a.name, a.region, a.source) == ("ours:a", "basement", "contract 12 of 2026")
     assert a.date == date(2026, 10, 1)
     assert [(p.where.rpartition(":")[2], p.what) for p in found.problems] == [
-        ("10", "unknown field 'usd_per_hour': did you mean usd_per_h?"),
-        ("14", "usd_per_h must be a number, is True"),
+        ("15", "unknown field 'usd_per_hour': did you mean usd_per_h?"),
+        ("19", "usd_per_h must be a number, is True"),
     ]
 
 
