@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from hwbench import protocol, registry
+from hwbench import protocol, registry, user_cache
 from hwbench.case import Case
 from hwbench.errors import Unavailable
 from hwbench.workload import Workload
@@ -34,19 +34,9 @@ _LIBRARIES = ("torch", "numpy", "onnx", "onnxscript")
 KEEP_BYTES = 4 * 1024**3  # of the whole cache; the longest unused goes first
 
 
-def place() -> Path:
-    """Return where the cache folder of this user is, made or not."""
-    named = os.environ.get("HWBENCH_CACHE")
-    if named:
-        return Path(named)
-    if sys.platform == "darwin":
-        return Path.home() / "Library/Caches/hwbench"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwbench"
-
-
 def folder() -> Path:
     """Return the cache folder of this user, made if need be; a temporary one if that fails."""
-    path = place()
+    path = user_cache.place()
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):

@@ -1,4 +1,4 @@
-"""The makers' data sheets of `catalog/devices.toml`: by name, or by what a driver calls a device."""
+"""The data sheets of `catalog/devices.toml`: by name, or by what a driver calls the device."""
 
 import re
 import tomllib
@@ -12,26 +12,11 @@ from hwbench.errors import UnknownName
 
 # Words that say nothing of which device it is: makers, series, and what drivers add.
 _FILLERS = frozenset(
-    [
-        "amazon",
-        "amd",
-        "aws",
-        "corporation",
-        "cpu",
-        "gen",
-        "generation",
-        "geforce",
-        "google",
-        "gpu",
-        "graphics",
-        "instinct",
-        "intel",
-        "nvidia",
-        "processor",
-        "tesla",
-        "the",
-        "with",
-    ]
+    (
+        *("nvidia", "amd", "intel", "google", "aws", "amazon", "corporation"),
+        *("tesla", "geforce", "instinct", "graphics", "gpu", "cpu", "processor"),
+        *("gen", "generation", "the", "with"),
+    )
 )
 # "(R)", "64-Core", "@ 2.30GHz", "11th", "Model B Rev 1.0"
 _NOISE = re.compile(
@@ -101,9 +86,9 @@ def of_kind(kind: str, memory_bytes: int | None = None, hint: str = "") -> DataS
     `kind` is such as `A100-80GB`, `RTX4090`, `H100-SXM`; `hint` is a text that may tell SXM from
     PCIe (the instance's name). `memory_bytes` of one accelerator, to 10 %.
     """
-    words = re.split(r"[\s\-_]+", kind.lower())
+    words = re.split(r"[\s\-_]+", re.sub(r"sxm\d*|pcie|nvl", " ", kind.lower()))
     size = next((int(w[:-2]) * _GIB for w in words if re.fullmatch(r"\d+gb", w)), memory_bytes)
-    chip = "".join(w for w in words if w not in _FORMS and not re.fullmatch(r"\d+gb", w))
+    chip = "".join(w for w in words if not re.fullmatch(r"\d+gb", w))
     fits = [s for s in all_sheets() if _chip(s) in _spellings(chip) and _holds(s, size)]
     told = re.findall("sxm|pcie|nvl", f"{kind} {hint}".lower())
     formed = [s for s in fits if set(told) & set(s.name.lower().split("-"))]

@@ -1,4 +1,4 @@
-"""Carbon intensity and price of electricity by country, state or cloud region (`catalog/grid.toml`).
+"""Carbon intensity and price of electricity by country, state or cloud region (`grid.toml`).
 
 A region is asked for and never guessed: an electricity price or an intensity of the wrong country
 is off by a factor of twenty.

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hwbench import artifacts, catalog_file, data_sheets, registry, skypilot_catalog
+from hwbench import catalog_file, data_sheets, registry, skypilot_catalog, user_cache
 from hwbench.catalog_file import Listed
 from hwbench.errors import BadInput, UnknownName
 from hwbench.instance import Catalogue, Instance, Problem, Provider
@@ -49,7 +49,7 @@ def providers() -> Mapping[str, Provider]:
 
 def cached_at(provider: str) -> Path:
     """Return where the user's own update of a provider lies (`hwbench instances update`)."""
-    return artifacts.place() / f"instances-{provider}.json"
+    return user_cache.place() / f"instances-{provider}.json"
 
 
 def catalogue(file: Path | None = None) -> Catalogue:
@@ -81,7 +81,7 @@ def _updates() -> tuple[list[Listed], list[Problem]]:
     """Return what the user's machine holds beside the package, the newest last."""
     found = skypilot_catalog.read(providers())
     problems = []
-    for path in sorted(artifacts.place().glob("instances-*.json")):
+    for path in sorted(user_cache.place().glob("instances-*.json")):
         try:
             found.append(catalog_file.read(path))
         except BadInput as e:
@@ -130,9 +130,9 @@ def _accelerators(new: Instance, old: Instance) -> dict[str, Any]:
 
 
 def matching(pattern: str, instances: Sequence[Instance]) -> tuple[Instance, ...]:
-    """Return the instances of a name, of a glob (`aws:p5*`), or `all`; the provider may be left out.
+    """Return the instances of a name, of a glob (`aws:p5*`), or `all`.
 
-    Raises UnknownName with the near ones. Case does not matter.
+    The provider may be left out, and case does not matter. Raises UnknownName with the near ones.
     """
     if pattern.lower() == ALL:
         return tuple(instances)
@@ -163,7 +163,7 @@ def age_warning(instance: Instance, today: date) -> str | None:
     if days <= OLD_DAYS:
         return None
     return (
-        f"the price of {instance.name} is of {instance.date}, {days} days old:"
+        f"the price of {instance.name} is dated {instance.date}, {days} days ago:"
         " `hwbench instances update` fetches newer ones, `--catalog FILE` takes your own"
     )
 
@@ -175,6 +175,6 @@ def ageing(instances: Iterable[Instance], today: date) -> tuple[str, ...]:
         if age_warning(i, today):
             counts[i.provider, i.date] = counts.get((i.provider, i.date), 0) + 1
     return tuple(
-        f"{provider}: {n} price{'s' if n > 1 else ''} of {day}, {(today - day).days} days old"
+        f"{provider}: {n} price{'s' if n > 1 else ''} dated {day}, {(today - day).days} days ago"
         for (provider, day), n in sorted(counts.items())
     )

@@ -3,10 +3,13 @@
 import importlib.machinery
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hwbench import profile, registry
 from hwbench.errors import UnknownName
+
+if TYPE_CHECKING:
+    from hwbench.instance import Instance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +18,7 @@ class Item:
 
     name: str
     summary: str
-    details: dict[str, str | int | bool] = field(default_factory=dict)
+    details: dict[str, str | int | float | bool] = field(default_factory=dict)
 
 
 def kinds() -> tuple[str, ...]:
@@ -102,6 +105,25 @@ def _profiles() -> list[Item]:
     ]
 
 
+def _instances() -> list[Item]:
+    from hwbench import instances  # its files are read for this list alone
+
+    return [
+        Item(
+            name=i.name,
+            summary=_machine(i),
+            details={"usd_per_h": i.usd_per_h, "date": i.date.isoformat(), "source": i.source},
+        )
+        for i in instances.catalogue().instances
+    ]
+
+
+def _machine(i: "Instance") -> str:
+    what = f"{i.n_accelerators} x {i.accelerator}" if i.accelerator else i.cpu or "CPU only"
+    vcpus = f", {i.vcpus} vCPU" if i.vcpus else ""
+    return f"{what}{vcpus}: {i.usd_per_h:g} USD/h as of {i.date}"
+
+
 _LISTS: dict[str, Callable[[], list[Item]]] = {
     "kernels": _kernels,
     "workloads": _workloads,
@@ -109,7 +131,7 @@ _LISTS: dict[str, Callable[[], list[Item]]] = {
     "meters": _meters,
     "shortcuts": _shortcuts,
     "profiles": _profiles,
-    "instances": list,
+    "instances": _instances,
 }
 _SHELVES: dict[str, Callable[[], registry.Shelf[Any]]] = {
     "kernels": registry.kernels,

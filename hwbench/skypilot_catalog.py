@@ -5,6 +5,7 @@ regions of an instance type one is taken: that of the provider's own file here, 
 """
 
 import csv
+import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -38,23 +39,36 @@ def read(providers: Mapping[str, Provider]) -> list[Listed]:
 def _read(path: Path, providers: Mapping[str, Provider]) -> Listed:
     name = _NAMES.get(path.parent.name, path.parent.name)
     home = providers[name].region if name in providers else None
-    best: dict[str, tuple[tuple[bool, float], Instance]] = {}
-    problems = []
+    instances, problems = [], []
     try:
         written = date.fromtimestamp(path.stat().st_mtime)
-        for line, row in _rows(path):
+        for line, row in _best(path, home):
             try:
-                found = _instance(name, row, written)
+                instances.append(_instance(name, row, written))
             except (ValueError, TypeError) as e:
                 problems.append(Problem(where=f"{path}:{line}", what=str(e)))
-                continue
-            rank = (found.region != home, found.usd_per_h)
-            if found.sku not in best or rank < best[found.sku][0]:
-                best[found.sku] = rank, found
     except (OSError, ValueError, csv.Error) as e:
         problems.append(Problem(where=str(path), what=f"cannot be read: {e}"))
-    instances = tuple(i for _, i in best.values())
-    return Listed(path=path, instances=instances, problems=tuple(problems))
+    return Listed(path=path, instances=tuple(instances), problems=tuple(problems))
+
+
+def _best(path: Path, home: str | None) -> list[tuple[int, dict[str, str]]]:
+    """Return of each instance type the row of the region `home`, else of the cheapest."""
+    best: dict[str, tuple[tuple[bool, float], tuple[int, dict[str, str]]]] = {}
+    for line, row in _rows(path):
+        sku, rank = row["InstanceType"], (row.get("Region") != home, _price(row["Price"]))
+        if sku not in best or rank < best[sku][0]:
+            best[sku] = rank, (line, row)
+    return [found for _, found in best.values()]
+
+
+def _price(text: str) -> float:
+    """Return a price; what is none is beyond all, and comes last where prices are ordered."""
+    try:
+        value = float(text)
+    except ValueError:
+        return math.inf
+    return value if value > 0 else math.inf
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
@@ -62,9 +76,9 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         for row in reader:
-            sku, count = row.get("InstanceType"), row.get("AcceleratorCount") or "0"
-            part = path.parent.name == "gcp" and (count != "0" or _PARTS.match(sku or ""))
-            share = float(count) % 1 != 0  # of a GPU: no data sheet is of a share
+            sku, count = row.get("InstanceType"), row.get("AcceleratorCount")
+            part = path.parent.name == "gcp" and (count or _PARTS.match(sku or ""))
+            share = "." in (count or "").removesuffix(".0")  # of a GPU: no data sheet is of one
             if sku and row.get("Price") and not part and not share:
                 yield reader.line_num, row
 
@@ -72,7 +86,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 def _instance(provider: str, row: Mapping[str, str], written: date) -> Instance:
     kind, count = row.get("AcceleratorName") or None, row.get("AcceleratorCount")
     sheet = data_sheets.of_kind(kind, hint=row["InstanceType"]) if kind else None
-    on_demand, spot = float(row["Price"]), float(row.get("SpotPrice") or "nan")
+    spot = _price(row.get("SpotPrice") or "")
     values: dict[str, Any] = {
         "provider": provider,
         "sku": row["InstanceType"],
@@ -81,8 +95,8 @@ def _instance(provider: str, row: Mapping[str, str], written: date) -> Instance:
         "memory_bytes": _bytes(row.get("MemoryGiB")),
         "accelerator": sheet.name if sheet else kind,
         "n_accelerators": int(float(count)) if kind and count else 0,
-        "usd_per_h": on_demand,
-        "spot_usd_per_h": spot if 0 < spot <= on_demand else None,
+        "usd_per_h": row["Price"],
+        "spot_usd_per_h": spot if spot <= _price(row["Price"]) else None,
     }
     given = {"source": "the SkyPilot catalogue on this machine", "date": written}
     return catalog_file.instance(values, {**given, "confidence": "medium"}, {})

@@ -18,6 +18,7 @@ COMMANDS = {
     "validate": "hwbench.cli.validate",
     "power": "hwbench.cli.power",
     "plot": "hwbench.cli.plot",
+    "instances": "hwbench.cli.instances",
     "completion": "hwbench.cli.completion",
 }
 

@@ -1,14 +1,30 @@
 """`hwbench list`: what there is to run."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from hwbench.cli.options import json_option, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hwbench import listing
 
 
 def _kinds(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     from hwbench import listing
 
     return [k for k in listing.kinds() if k.startswith(incomplete)]
+
+
+_LONG = 60  # of a list: it is told in one line where all lists are asked for
+
+
+def _rows(kind: str, items: "Sequence[listing.Item]", short: bool) -> list[tuple[str, str]]:
+    if short and len(items) > _LONG:
+        return [(f"{len(items)} of them", f"hwbench list {kind}")]
+    return [(item.name, item.summary) for item in items] or [("-", "none in this version")]
 
 
 @click.command(epilog="Example: hwbench list workloads")
@@ -30,9 +46,7 @@ def command(kind: str | None, as_json: bool) -> None:
     formatter = click.HelpFormatter()
     for k in shown:
         with formatter.section(k):
-            formatter.write_dl(
-                [(item.name, item.summary) for item in found[k]] or [("-", "none in this version")]
-            )
+            formatter.write_dl(_rows(k, found[k], short=kind is None))
     click.echo(formatter.getvalue().rstrip())
     for k in shown:
         for name, why in listing.broken(k).items():
