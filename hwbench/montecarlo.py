@@ -172,7 +172,7 @@ def stratified(n: int, rng: Values) -> Values:
 
 
 def inverse_normal(u: Values) -> Values:
-    """Return the standard normal quantiles of 0 < u < 1 (Wichura 1988, Applied Statistics 37, AS 241).
+    """Return the standard normal quantiles of 0 < u < 1 (Wichura 1988, algorithm AS 241).
 
     Rational approximations, to the last digits of a double, as in Python's statistics module.
     """
