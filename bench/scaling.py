@@ -20,7 +20,7 @@ import numpy as np
 
 from bench.figure import Figure, parser, show
 from bench.scaling_fit import kept, key, refit
-from hwbench import published, scaling
+from hwbench import data_sheets, published, scaling
 from hwbench.data_sheet import DataSheet
 from hwbench.published_workloads import PUBLISHED
 from hwbench.scaled import Sighting
@@ -264,16 +264,15 @@ def study(sheets: Mapping[str, DataSheet], every: int = 1) -> list[Figure]:
 
 def main() -> None:
     """Predict every pair, and show the figures."""
-    from tests.published_sheets import sheets
-
+    sheets = {s.name: s for s in data_sheets.all_sheets()}
     options = parser(__doc__)
     options.add_argument("--refit", action="store_true", help="the hyperparameters anew: minutes")
     chosen = options.parse_args()
     figures = published.of_one_device(published.figures())
     if chosen.refit:
         single = sorted({f.sheet for f in figures})
-        refit(figures, sheets(), [*({s} for s in single), *TWINS])
-    show(study(sheets(), 29 if chosen.tiny else 1), chosen.json)
+        refit(figures, sheets, [*({s} for s in single), *TWINS])
+    show(study(sheets, 29 if chosen.tiny else 1), chosen.json)
 
 
 if __name__ == "__main__":

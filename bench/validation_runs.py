@@ -74,7 +74,7 @@ def step_s(value: Validation) -> float:
 
 
 def floors(runs: Sequence[tuple[tuple[str, str, int, int], Validation]]) -> list[float]:
-    """Return |second / first - 1| of the step times of runs of the same loop, one after the other."""
+    """Return |second / first - 1| of step times, of runs of one loop one after the other."""
     by_key: dict[tuple[str, str, int], dict[int, Validation]] = {}
     for (name, where, batch, repeat), value in runs:
         by_key.setdefault((name, where, batch), {})[repeat] = value
