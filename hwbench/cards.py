@@ -23,6 +23,20 @@ class Opened:
         return self.handle is not self.whole
 
 
+def divided(nvml: Any, card: Opened) -> bool:
+    """Return whether CUDA runs on a part of the card only: then its sensors tell of others too.
+
+    CUDA takes the first slice of a divided card that is named by its number.
+    """
+    if card.sliced:
+        return True
+    try:
+        current, _ = nvml.nvmlDeviceGetMigMode(card.handle)
+    except (nvml.NVMLError, AttributeError):  # older than MIG
+        return False
+    return bool(current == nvml.NVML_DEVICE_MIG_ENABLE)
+
+
 def opened(nvml: Any, environ: Mapping[str, str]) -> Iterator[Opened]:
     """Yield the cards that CUDA may use here; one that does not answer is left out."""
     names = visible(int(nvml.nvmlDeviceGetCount()), environ.get("CUDA_VISIBLE_DEVICES"))

@@ -57,10 +57,22 @@ def test_a_slice_has_no_energy_of_its_own(monkeypatch: pytest.MonkeyPatch) -> No
     whole = Card(mig=True)
     part = Card(uuid="MIG-1", whole=whole)
     monkeypatch.setitem(sys.modules, "pynvml", fake_nvml.module([whole], slices=[part]))
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1")
-    for meter in (nvml, nvml_power):
-        assert "MIG slice's" in (meter.probe(Asked()).why_not or "")
-        assert not meter.channels(Asked())
+    for asked in ("MIG-1", "0"):  # CUDA runs on a slice of a divided card, named or not
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", asked)
+        for meter in (nvml, nvml_power):
+            assert "MIG slice's" in (meter.probe(Asked()).why_not or "")
+            assert not meter.channels(Asked())
+
+
+def test_the_fields_are_numbered_as_the_library_has_them() -> None:
+    import pynvml
+
+    assert (INSTANT, AVERAGE) == (
+        pynvml.NVML_FI_DEV_POWER_INSTANT,
+        pynvml.NVML_FI_DEV_POWER_AVERAGE,
+    )
+    assert nvml_power._INSTANT == INSTANT
+    assert nvml_power._AVERAGE == AVERAGE
 
 
 def test_the_best_power_that_a_card_tells_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

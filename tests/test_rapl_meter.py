@@ -102,6 +102,16 @@ def test_dies_that_show_one_counter_count_once(tmp_path: Path) -> None:
     assert [c.facts.name for c in channels] == ["package-0-die-0", "package-0-die-1"]
 
 
+def test_memories_of_dies_that_show_one_counter_count_once(tmp_path: Path) -> None:
+    memories = {
+        f"intel-rapl:{die}:0/{name}": value
+        for die in (0, 1)
+        for name, value in (("name", "dram"), ("energy_uj", "777"))
+    }
+    channels = rapl.open_at(powercap(tmp_path, MIRRORED | memories))
+    assert [c.facts.name for c in channels] == ["package-0-die-0", "dram of package-0-die-0"]
+
+
 def test_dies_of_two_packages_are_no_copies(tmp_path: Path) -> None:
     two = MIRRORED | {"intel-rapl:1/name": "package-1-die-0"}
     assert len(rapl.open_at(powercap(tmp_path, two))) == 2

@@ -54,7 +54,7 @@ def _found(nvml: Any) -> MeterFacts:
 
 
 def _why_silent(nvml: Any, card: cards.Opened) -> str | None:
-    if card.sliced:
+    if cards.divided(nvml, card):
         return "the counter is the whole card's, not the MIG slice's"
     try:
         nvml.nvmlDeviceGetTotalEnergyConsumption(card.handle)

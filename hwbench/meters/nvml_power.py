@@ -87,7 +87,7 @@ def _found(nvml: Any) -> MeterFacts:
     there = list(cards.opened(nvml, os.environ))
     if not there:
         return _facts("the driver lists no GPU")
-    if all(card.sliced for card in there):
+    if all(cards.divided(nvml, card) for card in there):
         return _facts("the power is the whole card's, not the MIG slice's")
     if not any(_reading(nvml, card) for card in there):
         return _facts("no GPU tells its power")
@@ -105,7 +105,7 @@ def channels(asked: Asked) -> Sequence[Channel]:
 
 def _reading(nvml: Any, card: cards.Opened) -> tuple[Watts, bool] | None:
     """Return the best reading that the card answers, and whether it is the instant one."""
-    if card.sliced:
+    if cards.divided(nvml, card):
         return None
     usage = lambda: float(nvml.nvmlDeviceGetPowerUsage(card.handle)) * W_PER_MW  # noqa: E731
     for watts, instant in (

@@ -116,7 +116,7 @@ def _copies(zone: _Zone, other: _Zone) -> bool:
     """
     package = zone.name.partition("-die-")[0]
     if (
-        zone.domain != "cpu"
+        zone.domain != other.domain
         or "-die-" not in zone.name
         or other.name.partition("-die-")[0] != package
     ):
