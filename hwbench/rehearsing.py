@@ -19,7 +19,7 @@ LEAST_S = 1e-3  # that a visit counts as
 PROCESSES = 2  # what a process happens to get is part of the variance
 BUDGET_S = 20.0  # in which the loop runs, of the whole measurement
 SPREAD_S = 180.0
-EVALUATION_FRAC = 0.14  # of a round's budget
+EVALUATION_FRAC = 0.07  # of a visit's time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,7 @@ class _Visits:
         room_s = max(0.0, (self._terms.budget_s - self.spent_s) / (rounds - number))
         stretch = _stretch(child, room_s * (1 - EVALUATION_FRAC))
         self.visits.append(LoopVisit(at_s=at_s, process=process, stretch=stretch))
-        part = LoopPart(what="evaluate", seconds=room_s * EVALUATION_FRAC / 2)
+        part = LoopPart(what="evaluate", seconds=room_s * EVALUATION_FRAC)
         judged = child.part(part).evaluated
         if judged is not None:
             self.evaluations.append(judged)
