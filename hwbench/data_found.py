@@ -64,8 +64,11 @@ def _array(path: Path, network: Network) -> Dataset:
     import numpy as np
 
     try:
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-        x = loaded if path.suffix == ".npy" else loaded["x"]
+        if path.suffix == ".npy":
+            x: Any = np.load(path, mmap_mode="r", allow_pickle=False)
+        else:
+            with path.open("rb") as file:  # NumPy leaves one open that is no archive
+                x = np.load(file, allow_pickle=False)["x"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as e:
         raise BadInput(f"--data {path}: is no array with the items ({e})") from None
     kind, config = kind_of(network), network.variant.config

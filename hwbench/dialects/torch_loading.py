@@ -186,10 +186,11 @@ def _array(dataset: Dataset, name: str, loading: Loading) -> Any:
 
     path = Path(dataset.path)
     file = path / name if path.is_dir() else path
-    loaded = np.load(file, mmap_mode="r", allow_pickle=False)
     if file.suffix == ".npz":  # cannot be mapped: it is read whole
-        loaded = loaded["y" if name == "y.npy" else "x"]
-    return np.array(loaded) if loading.residence == "memory" else loaded
+        with np.load(file, allow_pickle=False) as loaded:
+            return loaded["y" if name == "y.npy" else "x"]
+    mapped = np.load(file, mmap_mode="r", allow_pickle=False)
+    return np.array(mapped) if loading.residence == "memory" else mapped
 
 
 def _rows(dataset: Dataset, loading: Loading, config: Config) -> Rows:
