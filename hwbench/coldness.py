@@ -2,11 +2,14 @@
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
+from hwbench import host
 from hwbench.dataset import Dataset
 
 SAMPLE_BYTES = 32 << 20  # of the data, read twice
+WARM_BYTES = 2 << 30  # of data that are read once before a loop on them is measured
 _CHUNK = 1 << 20
 
 
@@ -19,14 +22,21 @@ def files_of(dataset: Dataset) -> list[Path]:
 
 
 def evict(files: list[Path]) -> bool:
-    """Ask the system to forget the files' pages; return whether it can be asked at all."""
+    """Ask the system to forget the files' pages; return whether it can be asked at all.
+
+    A file that cannot be opened is passed over: whoever needs it will say so.
+    """
     if not hasattr(os, "posix_fadvise"):
         return False
     for file in files:
-        descriptor = os.open(file, os.O_RDONLY)
         try:
-            os.fsync(descriptor)  # a page that is not on the disk yet cannot be forgotten
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            descriptor = os.open(file, os.O_RDONLY)
+        except OSError:
+            continue
+        try:
+            with suppress(OSError):  # of a file system that has no pages
+                os.fsync(descriptor)  # a page that is not on the disk yet cannot be forgotten
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         finally:
             os.close(descriptor)
     return True
@@ -37,24 +47,41 @@ def extra_s(dataset: Dataset) -> tuple[float | None, str | None]:
 
     A sample is evicted, read, and read again: the difference, scaled to all bytes. A disk with a
     cache of its own (a virtual machine's) may give it sooner than it was ever given before.
+    Afterwards all of the data are in the page cache, as they are in every epoch but the first.
     """
-    sample: list[Path] = []
-    for file in files_of(dataset):
+    if dataset.bytes_on_disk > _most_bytes():
+        return None, "the data are too large to be read beforehand: the visits read them cold too"
+    files = files_of(dataset)
+    sample, total = [], 0
+    for file in files:
         sample.append(file)
-        if sum(p.stat().st_size for p in sample) >= SAMPLE_BYTES:
+        total += file.stat().st_size
+        if total >= SAMPLE_BYTES:
             break
-    if not evict(sample):
-        return None, "this system cannot be asked to forget a file's pages"
-    cold_s, read = _reading(sample)
-    warm_s, _ = _reading(sample)
+    try:
+        if not evict(sample):
+            return None, "this system cannot be asked to forget a file's pages"
+        cold_s, read = _reading(sample, SAMPLE_BYTES)
+        warm_s, _ = _reading(sample, SAMPLE_BYTES)
+        _reading(files, WARM_BYTES)
+    except OSError as e:
+        return None, f"the data could not be read beforehand: {e.strerror}"
     return max(0.0, cold_s - warm_s) * dataset.bytes_on_disk / read, None
 
 
-def _reading(files: list[Path]) -> tuple[float, int]:
-    """Return the seconds and bytes of reading the files, up to the sample's size."""
+def _most_bytes() -> float:
+    """Return how much data can be read beforehand and is then in the page cache."""
+    free = host.available_memory_bytes()
+    return min(WARM_BYTES, free / 2) if free else WARM_BYTES
+
+
+def _reading(files: list[Path], most_bytes: int) -> tuple[float, int]:
+    """Return the seconds and bytes of reading the files, up to so many bytes."""
     began, total = time.perf_counter(), 0
     for file in files:
+        if total >= most_bytes:
+            break
         with file.open("rb", buffering=0) as opened:
-            while total < SAMPLE_BYTES and (chunk := opened.read(_CHUNK)):
+            while total < most_bytes and (chunk := opened.read(_CHUNK)):
                 total += len(chunk)
     return time.perf_counter() - began, max(1, total)

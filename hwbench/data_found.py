@@ -1,13 +1,15 @@
 """The user's data (`--data PATH`): a folder of images, or arrays; what it is and how many items."""
 
+import zipfile
 from pathlib import Path
+from typing import Any
 
 from hwbench.data_made import kind_of
-from hwbench.dataset import Dataset
+from hwbench.dataset import IMAGES, Dataset
 from hwbench.errors import BadInput
 from hwbench.registry import Network
 
-IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+SEEN_IDS = 1 << 24  # of a stream of tokens, looked through for ids that the network lacks
 
 
 def dataset_at(path: Path, network: Network) -> Dataset:
@@ -48,13 +50,26 @@ def _images(path: Path, network: Network) -> Dataset:
     )
 
 
+def _check_ids(path: Path, ids: Any, network: Network) -> None:
+    """Raise BadInput where an id is none of the network's vocabulary."""
+    vocab = network.variant.config["vocab"]
+    low, high = int(ids.min()), int(ids.max())
+    if low < 0 or high >= vocab:
+        raise BadInput(
+            f"--data {path}: {network.name} takes token ids 0 to {vocab - 1}; found {low} to {high}"
+        )
+
+
 def _array(path: Path, network: Network) -> Dataset:
     import numpy as np
 
     try:
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-        x = loaded if path.suffix == ".npy" else loaded["x"]
-    except (OSError, ValueError, KeyError, EOFError) as e:
+        if path.suffix == ".npy":
+            x: Any = np.load(path, mmap_mode="r", allow_pickle=False)
+        else:
+            with path.open("rb") as file:  # NumPy leaves one open that is no archive
+                x = np.load(file, allow_pickle=False)["x"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as e:
         raise BadInput(f"--data {path}: is no array with the items ({e})") from None
     kind, config = kind_of(network), network.variant.config
     if kind == "tokens":
@@ -63,6 +78,7 @@ def _array(path: Path, network: Network) -> Dataset:
                 f"--data {path}: tokens are one stream of whole numbers, longer than"
                 f" {config['seq']}; found {x.dtype} of shape {x.shape}"
             )
+        _check_ids(path, x[:SEEN_IDS], network)
         items, what = (len(x) - 1) // config["seq"], f"sequences of {config['seq']} tokens"
     else:
         if x.ndim != 2 or x.shape[1] != config["features"]:
@@ -71,6 +87,8 @@ def _array(path: Path, network: Network) -> Dataset:
                 f" found an array of shape {x.shape}"
             )
         items, what = len(x), f"rows of {config['features']} numbers"
+        if x.dtype.kind not in "iuf":
+            raise BadInput(f"--data {path}: rows are of numbers; found an array of {x.dtype}")
     if not items:
         raise BadInput(f"--data {path}: there is no item in it")
     return Dataset(

@@ -15,7 +15,7 @@ from typing import Any
 
 from hwbench import artifacts
 from hwbench.dataset import DataKind, Dataset
-from hwbench.errors import Unavailable
+from hwbench.errors import StorageFull, Unavailable
 from hwbench.registry import Network
 
 # The usual photograph of ImageNet: 500 x 375 px, about 110 kB (Russakovsky et al. 2015).
@@ -71,13 +71,21 @@ def _facts(network: Network, kind: DataKind, size: tuple[int, int]) -> dict[str,
 
 def _make(target: Path, facts: dict[str, Any]) -> None:
     """Write the files beside their place and move them there whole."""
-    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix="making-"))
+    try:
+        scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix="making-"))
+    except OSError as e:
+        raise StorageFull(f"{target.parent}: no data could be made: {e.strerror}") from None
     try:
         makers = {"images": _images, "tokens": _tokens, "rows": _rows}
         makers[facts["kind"]](scratch, facts)
         (scratch / "made.json").write_text(json.dumps(facts))
         with suppress(OSError):  # another process was quicker: its files are the same
             scratch.rename(target)
+    except OSError as e:
+        raise StorageFull(
+            f"{target.parent}: the data to train on could not be written: {e.strerror}; make room"
+            " or set HWBENCH_CACHE to a folder with more"
+        ) from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

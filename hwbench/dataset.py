@@ -9,6 +9,7 @@ from hwbench.bounds import NonNegativeInt, PositiveFloat, PositiveInt
 # ids that is cut into sequences; rows: numbers of a fixed count.
 DataKind = Literal["images", "pictures", "tokens", "rows"]
 Residence = Literal["memory", "disk"]
+IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})  # names of files that are decoded
 
 
 @dataclass(frozen=True, kw_only=True)

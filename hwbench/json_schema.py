@@ -1,16 +1,25 @@
-"""The published JSON Schema of a dataclass tree, made from the types that `codec` checks.
+"""The published JSON Schemas of dataclass trees, made from the types that `codec` checks.
 
-`python -m hwbench.json_schema > docs/record.schema.json` writes the one of the record.
+`python -m hwbench.json_schema > docs/record.schema.json` writes the one of the record,
+`python -m hwbench.json_schema validation > docs/validation.schema.json` that of a validation.
 """
 
 import dataclasses
 import json
+import sys
 import types
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from hwbench import measurement, validation
 from hwbench.bounds import Bound
-from hwbench.measurement import SCHEMA, Record
+from hwbench.errors import UnknownName
+
+# What is published, by the first part of the file's name: the tree and what it calls itself.
+TREES: dict[str, tuple[type, str]] = {
+    "record": (measurement.Record, measurement.SCHEMA),
+    "validation": (validation.Validation, validation.SCHEMA),
+}
 
 _PLAIN = {
     str: {"type": "string"},
@@ -77,10 +86,12 @@ def _limits(bound: Bound) -> dict[str, float]:
     return {key: value for key, value in pairs.items() if value is not None}
 
 
-def published() -> str:
-    """Return the text of docs/record.schema.json."""
-    return json.dumps(schema(Record, SCHEMA), indent=1) + "\n"
+def published(which: str = "record") -> str:
+    """Return the text of docs/<which>.schema.json; raise UnknownName for none of TREES."""
+    if which not in TREES:
+        raise UnknownName("schema", which, TREES)
+    return json.dumps(schema(*TREES[which]), indent=1) + "\n"
 
 
 if __name__ == "__main__":
-    print(published(), end="")
+    print(published(*sys.argv[1:]), end="")

@@ -21,20 +21,25 @@ class LoopCase:
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """A loop that is ready: what reading the data into memory took, and the process's peak."""
+    """A loop that is ready, and what reading the data into memory took of that."""
 
     read_s: NonNegativeFloat
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stretch:
-    """Some steps in a row. `blocks_s` are seconds a step, of ten seconds each, of a long one."""
+    """Some steps in a row. `blocks_s` are seconds a step, of ten seconds each, of a long one.
+
+    `first_wait_s` is what the first step waited for its batch, in `loader_wait_s` and in
+    `first_step_s` too: the loader's workers are started in it.
+    """
 
     steps: NonNegativeInt
     items: NonNegativeInt
     wall_s: NonNegativeFloat
     first_step_s: NonNegativeFloat
     loader_wait_s: NonNegativeFloat
+    first_wait_s: NonNegativeFloat = 0.0
     blocks_s: tuple[NonNegativeFloat, ...] = ()
     loss: float | None = None
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from hwbench import codec, host
 from hwbench.crew import MEMORY_FRAC
@@ -20,13 +20,6 @@ class LoopFailed(HwbenchError):
     """The loop could not be opened or a part of it failed; the text says why."""
 
 
-class Ticker(Protocol):
-    """Whoever wants to hear that a second has gone by."""
-
-    def __call__(self) -> None:
-        """Hear it."""
-
-
 class LoopChild:
     """A child with an open loop; `open_s` is from its start to the loop being open."""
 
@@ -38,10 +31,11 @@ class LoopChild:
         seed: int,
         spawn: Spawn,
         tick: Callable[[], None],
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Start the process and open the loop; raise LoopFailed with the child's reason."""
         self._tick = tick
-        began = time.perf_counter()
+        began = clock()
         free = host.available_memory_bytes()
         limit = int(free * MEMORY_FRAC) if free and case.device == "cpu" else None
         self._child: ChildLike = spawn(number, threads, {})
@@ -51,7 +45,7 @@ class LoopChild:
         except BaseException:
             self.end()
             raise
-        self.open_s = time.perf_counter() - began
+        self.open_s = clock() - began
         self.read_s = opened.read_s
 
     def part(self, request: LoopPart, expected_s: float = 0.0) -> PartDone:

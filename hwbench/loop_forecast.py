@@ -28,8 +28,14 @@ def step_s(visits: Sequence[LoopVisit]) -> float:
 
 
 def wait_s(visits: Sequence[LoopVisit]) -> float:
-    """Return the mean seconds that a step waits for its batch."""
-    return sum(v.stretch.loader_wait_s for v in visits) / sum(v.stretch.steps for v in visits)
+    """Return the mean seconds that a step waits for its batch: at most those of the step."""
+    kept = [v.stretch for v in visits if v.stretch.steps > 1]
+    if kept:
+        waited = sum(s.loader_wait_s - s.first_wait_s for s in kept)
+        found = waited / sum(s.steps - 1 for s in kept)
+    else:
+        found = sum(v.stretch.loader_wait_s for v in visits) / sum(v.stretch.steps for v in visits)
+    return min(max(0.0, found), step_s(visits))
 
 
 def spread(visits: Sequence[LoopVisit]) -> tuple[float, float]:
@@ -49,7 +55,6 @@ def forecast(measured: Rehearsal, plan: RunPlan, floor: Floor) -> tuple[tuple[Te
     half, error = spread(measured.visits)
     steps = plan.steps_per_epoch * plan.epochs
     per_step, waiting = step_s(measured.visits), wait_s(measured.visits)
-    waiting = min(waiting, per_step)
     k = len(measured.visits)
     how = f"mean of {k} visits in {_processes(measured)} processes over {measured.spread_s:.0f} s"
     terms = [
@@ -58,7 +63,9 @@ def forecast(measured: Rehearsal, plan: RunPlan, floor: Floor) -> tuple[tuple[Te
         _term("loader", steps * waiting, half, f"{how}; what a step waits for its batch"),
     ]
     if measured.cold_s is not None:
-        terms.append(_term("cold", measured.cold_s, ONCE_LOG, "a part read again from the disk"))
+        share = min(1.0, plan.samples / measured.case.loading.dataset.items)  # that an epoch reads
+        basis = "a part read again from the disk"
+        terms.append(_term("cold", measured.cold_s * share, ONCE_LOG, basis))
     if measured.evaluations and plan.evaluation_batches:
         batches = sum(e.batches for e in measured.evaluations)
         one = sum(e.wall_s for e in measured.evaluations) / batches
@@ -73,6 +80,11 @@ def forecast(measured: Rehearsal, plan: RunPlan, floor: Floor) -> tuple[tuple[Te
 
 def _processes(measured: Rehearsal) -> int:
     return len({v.process for v in measured.visits})
+
+
+def starting_s(measured: Rehearsal) -> float:
+    """Return the seconds of getting ready: opening the loop, and the first step beyond a later."""
+    return sum(t.point_s for t in _starting(measured, step_s(measured.visits)))
 
 
 def _starting(measured: Rehearsal, per_step: float) -> list[Term]:

@@ -35,6 +35,7 @@ class RealRun:
         self._progress, self._spawn, self._clock = progress, spawn, clock
         self._epochs: list[Epoch] = []
         self._lost_disk = False
+        self._keeping_s = 0.0  # of writing the file: no part of a training
 
     def go(self) -> Validation:
         """Train; return the validation as `done`, `failed` or `interrupted`, with what there is."""
@@ -52,6 +53,7 @@ class RealRun:
                 SEED,
                 self._spawn,
                 self._progress.tick,
+                self._clock,
             )
             setup = LoopSetup(open_s=child.open_s, read_s=child.read_s, first_step_s=0.0)
             for number in range(self._now.plan.epochs):
@@ -68,9 +70,10 @@ class RealRun:
         finally:
             if child is not None:
                 child.end()
+        ended = self._keep(status, reason, began, setup)
         if self._lost_disk:
-            self._progress.note(f"{self._out}: the disk is full; what was there is kept")
-        return self._keep(status, reason, began, setup)
+            self._progress.note(f"{self._out}: could not be written on; what was there is kept")
+        return ended
 
     def _epoch(self, child: LoopChild) -> Epoch:
         plan = self._now.plan
@@ -93,7 +96,7 @@ class RealRun:
         if setup is not None and self._epochs:
             first = self._epochs[0].stretch.first_step_s
             outcome = Outcome(
-                wall_s=self._clock() - began,
+                wall_s=self._clock() - began - self._keeping_s,
                 setup=replace(setup, first_step_s=first),
                 epochs=tuple(self._epochs),
             )
@@ -103,8 +106,10 @@ class RealRun:
             reason=reason,
             outcome=outcome,
         )
+        entered = self._clock()
         try:
             validation_file.save(self._now, self._out)
         except StorageFull:
             self._lost_disk = True
+        self._keeping_s += self._clock() - entered
         return self._now

@@ -1,5 +1,6 @@
 """The short measurement of a training loop: visits spread over minutes, in two processes."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,10 +14,12 @@ from hwbench.progress import Progress
 from hwbench.validation import LoopSetup, LoopVisit, Rehearsal
 
 ROUNDS = 8
+LEAST_ROUNDS = 4  # however slow the steps are: t of 3 degrees of freedom, and both processes twice
+LEAST_S = 1e-3  # that a visit counts as
 PROCESSES = 2  # what a process happens to get is part of the variance
 BUDGET_S = 20.0  # in which the loop runs, of the whole measurement
 SPREAD_S = 180.0
-EVALUATION_FRAC = 0.14  # of a round's budget
+EVALUATION_FRAC = 0.07  # of a visit's time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,55 +44,95 @@ def rehearse(
     """Measure a loop; raise LoopFailed where it cannot be opened or a part fails.
 
     All of a visit counts in the budget, its first step too, which is not in its mean: after a
-    pause the caches are cold.
+    pause the caches are cold. Steps so slow that the budget is not enough for all rounds make
+    fewer of them, four at least, over the same time.
     """
     progress.begin(terms.rounds, terms.spread_s)
     cold_s, no_cold = _cold(case)
-    children: list[LoopChild] = []
-    setups: list[LoopSetup] = []
-    visits: list[LoopVisit] = []
-    evaluations: list[Evaluated] = []
-    saves: list[Saved] = []
+    found = _Visits(case, terms, scratch, progress, clock, sleep)
     try:
         for number in range(min(PROCESSES, terms.rounds)):
-            child = LoopChild(case, number, threads, number, spawn, progress.tick)
-            children.append(child)
-            first = _stretch(child, 0.0)
-            setups.append(
-                LoopSetup(open_s=child.open_s, read_s=child.read_s, first_step_s=first.wall_s)
-            )
-        spent = sum(s.first_step_s for s in setups)
-        began = clock()
-        for n in range(terms.rounds):
-            _rest(began + n * terms.spread_s / terms.rounds, clock, sleep, progress)
-            left_s = terms.spread_s * (1 - n / terms.rounds)
-            progress.visiting(f"visit of {case.workload}", n + 1, terms.rounds, left_s)
-            child = children[n % len(children)]
-            room = (terms.budget_s - spent) / (terms.rounds - n)
-            at_s, entered = clock() - began, clock()
-            stretch = _stretch(child, room * (1 - EVALUATION_FRAC))
-            visits.append(LoopVisit(at_s=at_s, process=n % len(children), stretch=stretch))
-            judged = child.part(LoopPart(what="evaluate", seconds=room * EVALUATION_FRAC / 2))
-            if judged.evaluated is not None:
-                evaluations.append(judged.evaluated)
-            if n in (0, terms.rounds // 2):
-                saves.append(save(child, scratch))
-            spent += clock() - entered
-        spread_s = clock() - began
+            found.open(LoopChild(case, number, threads, number, spawn, progress.tick, clock))
+        found.go()
     finally:
-        for child in children:
+        for child in found.children:
             child.end()
     return Rehearsal(
         case=case,
-        setups=tuple(setups),
-        visits=tuple(visits),
-        evaluations=tuple(evaluations),
-        saves=tuple(saves),
+        setups=tuple(found.setups),
+        visits=tuple(found.visits),
+        evaluations=tuple(found.evaluations),
+        saves=tuple(found.saves),
         cold_s=cold_s,
         no_cold=no_cold,
-        spread_s=spread_s,
-        measured_s=spent,
+        spread_s=found.spread_s,
+        measured_s=found.spent_s,
     )
+
+
+class _Visits:
+    """The visits of a rehearsal, one process after the other, and what they have cost."""
+
+    def __init__(
+        self,
+        case: LoopCase,
+        terms: Terms,
+        scratch: Path,
+        progress: Progress,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._case, self._terms, self._scratch = case, terms, scratch
+        self._progress, self._clock, self._sleep = progress, clock, sleep
+        self.children: list[LoopChild] = []
+        self.setups: list[LoopSetup] = []
+        self.visits: list[LoopVisit] = []
+        self.evaluations: list[Evaluated] = []
+        self.saves: list[Saved] = []
+        self.spent_s = self.spread_s = 0.0
+
+    def open(self, child: LoopChild) -> None:
+        """Take a child, which is ended whatever comes, and let it make its first step."""
+        self.children.append(child)
+        first = _stretch(child, 0.0)
+        self.spent_s += first.wall_s
+        self.setups.append(
+            LoopSetup(open_s=child.open_s, read_s=child.read_s, first_step_s=first.wall_s)
+        )
+
+    def go(self) -> None:
+        """Make the visits, spread over the time."""
+        terms, began, done, rounds = self._terms, self._clock(), 0, self._terms.rounds
+        while done < rounds:
+            _rest(began + done * terms.spread_s / rounds, self._clock, self._sleep, self._progress)
+            left_s = terms.spread_s * (1 - done / rounds)
+            self._progress.visiting(f"visit of {self._case.workload}", done + 1, rounds, left_s)
+            entered = self._clock()
+            self._visit(done, entered - began, rounds)
+            took_s = self._clock() - entered
+            self.spent_s += took_s
+            done += 1
+            if done == len(self.children):
+                rounds = min(rounds, max(LEAST_ROUNDS, self._affordable(done, took_s)))
+        self.spread_s = self._clock() - began
+
+    def _affordable(self, done: int, took_s: float) -> int:
+        """Return how many visits there can be in all if each takes what the last one took."""
+        left_s = max(0.0, self._terms.budget_s - self.spent_s)
+        return done + math.ceil(left_s / max(took_s, LEAST_S))
+
+    def _visit(self, number: int, at_s: float, rounds: int) -> None:
+        process = number % len(self.children)
+        child = self.children[process]
+        room_s = max(0.0, (self._terms.budget_s - self.spent_s) / (rounds - number))
+        stretch = _stretch(child, room_s * (1 - EVALUATION_FRAC))
+        self.visits.append(LoopVisit(at_s=at_s, process=process, stretch=stretch))
+        part = LoopPart(what="evaluate", seconds=room_s * EVALUATION_FRAC)
+        judged = child.part(part).evaluated
+        if judged is not None:
+            self.evaluations.append(judged)
+        if number in (0, rounds // 2):
+            self.saves.append(save(child, self._scratch))
 
 
 def _cold(case: LoopCase) -> tuple[float | None, str | None]:

@@ -15,49 +15,52 @@ from pathlib import Path
 
 import hwbench
 from hwbench import (
+    by_record,
     data_found,
     data_made,
     host,
     lock,
+    loop_actual,
     loop_forecast,
+    loop_plan,
     outcomes,
     registry,
     rehearsing,
     store,
+    training_choice,
     validation_file,
     validations,
 )
 from hwbench.child import Child, ChildFailed
 from hwbench.dataset import Dataset, Loading, Residence
 from hwbench.device import Environment
-from hwbench.errors import BadInput
+from hwbench.errors import BadInput, StorageFull
 from hwbench.loop import LoopCase
 from hwbench.loop_asking import LoopFailed
 from hwbench.probing import Spawn
 from hwbench.progress import Progress, Silent
 from hwbench.real_run import RealRun
 from hwbench.run import RESULTS
-from hwbench.units import S_PER_MIN
-from hwbench.validation import SCHEMA, Rehearsal, RunPlan, Validation
-
-EVALUATION_FRAC = 0.08  # of a run's time, about what a tenth of the data held back takes
-EPOCHS = 3  # at least, so that the first can differ from the later ones
-MOST_EPOCHS = 100
+from hwbench.step_source import Step
+from hwbench.training_choice import Training
+from hwbench.validation import SCHEMA, Rehearsal, Validation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the user asked of a validation."""
+    """What the user asked of a validation; None is left to the record, or to the defaults."""
 
-    workload: str
+    workload: str | None = None
+    record: Path | None = None
     minutes: float = 3.0
     batch_size: int | None = None
-    runtime: str = "torch"
-    device: str = "cpu"
-    dtype: str = "float32"
+    runtime: str | None = None
+    device: str | None = None
+    dtype: str | None = None
     residence: Residence = "disk"
     workers: int = 0
     data: Path | None = None
+    items: int | None = None  # of the data that are generated
     threads: int | None = None
     terms: rehearsing.Terms = field(default_factory=rehearsing.Terms)
     out: Path | None = None
@@ -87,26 +90,20 @@ def validate(
     the loop cannot be measured at all.
     """
     progress = progress or Silent()
-    network = registry.networks()[options.workload]
-    registry.runtimes()[options.runtime]  # an unknown one is named at once
     if not 0 < options.minutes < math.inf:
         raise BadInput(f"--minutes must be above 0, found {options.minutes:g}")
+    training = _training(options)
     environment = host.environment()
     threads = options.threads or environment.cpu.cores
-    out = options.out or default_out(options.workload)
+    out = options.out or default_out(training.workload)
     store.check_writable(out)
-    scratch = Path(tempfile.mkdtemp(prefix="hwbench-validate-"))
+    # Beside the file, so that a checkpoint goes to a disk of the user's, not to a folder in memory.
+    scratch = Path(tempfile.mkdtemp(prefix=".hwbench-validate-", dir=out.parent))
     try:
         with lock.held(str(out), options.force):
-            progress.note("the data to train on: generated once, then kept in the cache")
-            dataset = (
-                data_found.dataset_at(options.data, network)
-                if options.data
-                else data_made.dataset_for(network)
-            )
-            case = _case(options, dataset, network.variant.batch_size)
+            case = _case(options, training, _dataset(options, training.workload, progress))
             measured = _rehearsed(options, case, threads, scratch, progress, spawn, clock, sleep)
-            started = _predicted(options, measured, threads, environment)
+            started = _predicted(options, measured, threads, environment, training.step)
             store.set_aside((out,))
             validation_file.save(started, out)
             run = RealRun(started, out, scratch, progress, spawn, clock)
@@ -121,20 +118,49 @@ def default_out(workload: str) -> Path:
     return RESULTS / f"{stamp}-validate-{workload}.json"
 
 
-def _case(options: Options, dataset: Dataset, batch_size: int) -> LoopCase:
-    batch = options.batch_size or batch_size
+def _training(options: Options) -> Training:
+    record = store.load(options.record) if options.record else None
+    return training_choice.choose(
+        record,
+        options.workload,
+        options.runtime,
+        options.device,
+        options.dtype,
+        options.batch_size,
+    )
+
+
+def _dataset(options: Options, workload: str, progress: Progress) -> Dataset:
+    """Return the user's data, or such as are generated once and then kept in the cache."""
+    network = registry.networks()[workload]
+    if options.data is not None:
+        if options.items is not None:
+            raise BadInput(f"--samples {options.items}: is of generated data: leave out --data")
+        return data_found.dataset_at(options.data, network)
+    progress.note("the data to train on: generated once, then kept in the cache")
+    return data_made.dataset_for(network, options.items)
+
+
+def _case(options: Options, training: Training, dataset: Dataset) -> LoopCase:
+    """Return the case of the loop: an epoch is whole batches, since every step costs the same."""
+    batch = training.batch_size
     if batch > dataset.items:
         raise BadInput(
             f"a batch of {batch} is larger than the dataset of {dataset.items} items: lower"
-            " --batch-size"
+            " --batch-size, or give more data"
         )
     return LoopCase(
-        workload=options.workload,
-        runtime=options.runtime,
-        device=options.device,
-        dtype=options.dtype,
+        workload=training.workload,
+        runtime=training.runtime,
+        device=training.device,
+        dtype=training.dtype,
         batch_size=batch,
-        loading=Loading(dataset=dataset, residence=options.residence, workers=options.workers),
+        loading=Loading(
+            dataset=dataset,
+            residence=options.residence,
+            workers=options.workers,
+            samples=dataset.items // batch * batch,
+        ),
     )
 
 
@@ -157,45 +183,16 @@ def _rehearsed(
         raise LoopFailed(f"the loop of {case.workload} could not be measured: {e}") from None
 
 
-def plan_of(measured: Rehearsal, minutes: float) -> RunPlan:
-    """Return a run that should take so long: whole epochs, with evaluation and checkpoints.
-
-    Epochs are as large as the dataset where three of them fit, and smaller where they do not.
-    """
-    dataset, batch = measured.case.loading.dataset, measured.case.batch_size
-    step_s = loop_forecast.step_s(measured.visits)
-    opening = sum(s.open_s for s in measured.setups) / len(measured.setups)
-    saving = sum(s.wall_s for s in measured.saves) / max(1, len(measured.saves))
-    room_s = max(step_s, minutes * S_PER_MIN - opening)
-    judge_s = _evaluation_s(measured)
-    share = 1 - (EVALUATION_FRAC if judge_s else 0.0)
-    whole = max(1, dataset.items // batch)
-    in_all = max(1, int(room_s * share / step_s))
-    per_epoch = min(whole, max(1, in_all // EPOCHS))
-    batches = round(EVALUATION_FRAC * per_epoch * step_s / judge_s) if judge_s else 0
-    batches = max(1, batches) if judge_s else 0
-    one = per_epoch * step_s + batches * judge_s + saving
-    epochs = min(max(1, round(room_s / one)), max(MOST_EPOCHS, 1))
-    return RunPlan(
-        samples=per_epoch * batch,
-        epochs=epochs,
-        steps_per_epoch=per_epoch,
-        evaluation_batches=batches,
-        checkpoints=epochs if measured.saves else 0,
-    )
-
-
-def _evaluation_s(measured: Rehearsal) -> float:
-    batches = sum(e.batches for e in measured.evaluations)
-    return sum(e.wall_s for e in measured.evaluations) / batches if batches else 0.0
-
-
 def _predicted(
-    options: Options, measured: Rehearsal, threads: int, environment: Environment
+    options: Options,
+    measured: Rehearsal,
+    threads: int,
+    environment: Environment,
+    step: Step | None,
 ) -> Validation:
     """Return the validation as it stands before the run."""
     now = datetime.datetime.now(datetime.UTC)
-    plan = plan_of(measured, options.minutes)
+    plan = loop_plan.plan_of(measured, options.minutes)
     known = validations.read(outcomes.folder())
     floor = validations.floor(environment.machine_id, known)
     loading = replace(measured.case.loading, samples=plan.samples)
@@ -215,56 +212,19 @@ def _predicted(
         plan=plan,
         terms=terms,
         total_s=total,
+        by_record=by_record.steps_of(step, plan.steps_per_epoch * plan.epochs) if step else None,
     )
 
 
 def _finished(done: Validation, out: Path, progress: Progress) -> Validated:
     if done.status == "done":
-        done = held(done)
-        validation_file.save(done, out)
+        done = by_record.held(loop_actual.held(done))
+        try:
+            validation_file.save(done, out)
+        except StorageFull as e:
+            progress.note(str(e))
         try:
             validations.remember(done, outcomes.folder())
         except OSError as e:
             progress.note(f"the history of this machine could not be written: {e}")
     return Validated(validation=done, path=out, interrupted=done.status == "interrupted")
-
-
-def held(done: Validation) -> Validation:
-    """Return the validation with what happened beside each term, and whether it was inside."""
-    assert done.outcome is not None
-    actual = actual_terms(done)
-    terms = tuple(replace(t, actual_s=actual.get(t.name)) for t in done.terms)
-    wall_s, total = done.outcome.wall_s, done.total_s
-    return replace(
-        done,
-        terms=terms,
-        ratio=wall_s / total.point_s,
-        inside=total.low_s <= wall_s <= total.high_s,
-    )
-
-
-def actual_terms(done: Validation) -> dict[str, float]:
-    """Return what each term took: the parts as they were timed, in the prediction's words.
-
-    The first epoch's extra time over the later ones, its first step's apart, is `cold`; it is
-    known where there was a later epoch. `steps` holds what is left.
-    """
-    assert done.outcome is not None
-    epochs, setup = done.outcome.epochs, done.outcome.setup
-    first, later = epochs[0].stretch, [e.stretch for e in epochs[1:]]
-    steps = sum(e.stretch.steps for e in epochs)
-    trained = sum(e.stretch.wall_s for e in epochs)
-    per_step = (trained - first.first_step_s) / max(1, steps - 1)
-    compile_s = max(0.0, first.first_step_s - per_step)
-    waited = sum(e.stretch.loader_wait_s for e in epochs)
-    found = {"setup": setup.open_s, "compile": compile_s}
-    cold = 0.0
-    if later and any(t.name == "cold" for t in done.terms):
-        waits = sum(s.loader_wait_s for s in later) / sum(s.steps for s in later)
-        cold = first.loader_wait_s - waits * first.steps
-        found["cold"] = cold
-    found["loader"] = waited - cold
-    found["steps"] = trained - compile_s - waited
-    found["evaluation"] = sum(e.evaluated.wall_s for e in epochs if e.evaluated)
-    found["checkpoint"] = sum(e.saved.wall_s for e in epochs if e.saved)
-    return found

@@ -89,6 +89,27 @@ class Total:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StepsOfRecord:
+    """All steps of the run as a record alone predicted them, without the loader; at 90 %."""
+
+    point: PositiveFloat
+    low: PositiveFloat
+    high: PositiveFloat
+    level: Fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByRecord:
+    """What a record, made before and without this loop, said of the steps."""
+
+    record: str  # its id
+    case: str  # the id of the case that it was taken from
+    batch_size: PositiveInt
+    steps_s: StepsOfRecord
+    ratio: PositiveFloat | None = None  # actual / predicted
+
+
+@dataclass(frozen=True, kw_only=True)
 class Epoch:
     """One epoch of the real run."""
 
@@ -126,3 +147,4 @@ class Validation:
     outcome: Outcome | None = None
     ratio: PositiveFloat | None = None  # actual / predicted
     inside: bool | None = None
+    by_record: ByRecord | None = None

@@ -2,7 +2,7 @@
 
 from hwbench.render import NOTHING, seconds, table
 from hwbench.validate import Validated
-from hwbench.validation import Term, Validation
+from hwbench.validation import ByRecord, Term, Validation
 
 INTERRUPTED = 130
 
@@ -25,7 +25,19 @@ def text(value: Validation) -> str:
         "",
         f"interval: {value.total_s.basis}",
     ]
+    if value.by_record is not None:
+        lines.append(_of_record(value.by_record))
     return "\n".join(lines)
+
+
+def _of_record(said: ByRecord) -> str:
+    """Return the line of what the record alone said of the steps."""
+    s = said.steps_s
+    held = "" if said.ratio is None else f"; actual / predicted {said.ratio:.2f}"
+    return (
+        f"the steps by record {said.record} alone: {seconds(s.point)}"
+        f" ({seconds(s.low)} .. {seconds(s.high)}){held}"
+    )
 
 
 def _row(term: Term) -> tuple[str, ...]:

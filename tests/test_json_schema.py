@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from hwbench import codec, json_schema, summary
-from hwbench.errors import BadRecord
+from hwbench.errors import BadRecord, UnknownName
 from hwbench.measurement import SCHEMA, Record
 from tests import fakes
 from tests.fakes import GEMM, INFERENCE, PROTOCOL, planned, visit_result
@@ -36,17 +36,29 @@ def validator() -> Any:
     return jsonschema.Draft202012Validator(schema)
 
 
-def test_the_published_schema_is_that_of_the_record() -> None:
-    assert json.loads(PUBLISHED.read_text()) == json_schema.schema(Record, SCHEMA), (
-        "run: python -m hwbench.json_schema > docs/record.schema.json"
+@pytest.mark.parametrize("which", json_schema.TREES)
+def test_the_published_schema_is_that_of_its_type(which: str) -> None:
+    text = (ROOT / "docs" / f"{which}.schema.json").read_text()
+    assert text == json_schema.published(which), (
+        f"run: python -m hwbench.json_schema {which} > docs/{which}.schema.json"
     )
 
 
-def test_the_schema_can_be_written_again() -> None:
+@pytest.mark.parametrize("arguments", [[], ["validation"]])
+def test_the_schema_can_be_written_again(arguments: list[str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "hwbench.json_schema"], cwd=ROOT, capture_output=True, check=True
+        [sys.executable, "-m", "hwbench.json_schema", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
     )
-    assert done.stdout.decode() == PUBLISHED.read_text()
+    which = arguments[0] if arguments else "record"
+    assert done.stdout.decode() == (ROOT / "docs" / f"{which}.schema.json").read_text()
+
+
+def test_a_schema_that_is_not_published_is_named() -> None:
+    with pytest.raises(UnknownName, match="validation"):
+        json_schema.published("validations")
 
 
 def test_a_good_record_is_valid(validator: Any) -> None:

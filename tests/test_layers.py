@@ -14,7 +14,8 @@ ROOT = Path(__file__).parent.parent
 LAYERS = {
     "words": "bounds errors units",
     "facts": "batch case counter_joules cpu_power data_sheet dataset device early_stopping"
-    " energy estimate_value estimated intervals joules loop loop_forecast measurement"
+    " energy estimate_value estimated intervals joules loop loop_actual loop_forecast"
+    " loop_plan measurement"
     " montecarlo power_joules power_record probed repeats scaled sensor served stats"
     " steady trend validation validations_floor values ways window_joules",
     "contracts": "cards instance kernel meter runtime shortcut workload",
@@ -22,7 +23,7 @@ LAYERS = {
     "architectures": "architectures.*",
     "plug-ins": "kernels.* meters.* runtimes.* shortcuts.* workloads.*",
     "machinery": "advice answering arrivals artifacts asking batch_auto batch_fit batch_search"
-    " break_even buying carbon catalog_check catalog_fetch catalog_file catalog_update"
+    " break_even buying by_record carbon catalog_check catalog_fetch catalog_file catalog_update"
     " cgroup check checkpointing child codec coldness costing counters cpu cpu_catalog"
     " crew curve_file curve_fitting data_found data_made data_sheets definition"
     " drawing energy_figures energy_pass energy_planning estimate_file estimate_plan"
@@ -35,7 +36,7 @@ LAYERS = {
     " rehearsing resuming rounds row_making sampler sampling scaling scaling_cpu"
     " scaling_efficiency scaling_facts scaling_kernel scaling_table scenario_figures"
     " scenarios selection server_search serving signs skypilot_catalog step_source"
-    " stopping store summary sysfs timing tuning user_cache validation_file"
+    " stopping store summary sysfs timing training_choice tuning user_cache validation_file"
     " validations verdicts virtual visiting way_times worker",
     "verbs": "doctor estimate instances_study listing plot power run validate",
     "shell": "__main__ bar cli cli.* energy_views estimate_view instances_view power_view"

@@ -12,21 +12,23 @@ _PATH = click.Path(path_type=Path)
 
 
 @click.command(epilog="Example: hwbench validate --workload resnet18 --minutes 3")
+@click.argument("record", required=False, type=_PATH, metavar="[RECORD]")
 @click.option(
     "--workload",
-    default="resnet18",
-    show_default=True,
     metavar="W",
     shell_complete=names_of("workloads"),
-    help="The network to train.",
+    help="The network to train; default: the record's first, else resnet18.",
 )
 @click.option("--minutes", type=float, default=3.0, show_default=True, help="Of training.")
 @click.option("--batch-size", type=Count(), metavar="N", help="Default: the workload's own.")
-@click.option("--runtime", default="torch", show_default=True, metavar="R")
-@click.option("--device", default="cpu", show_default=True, metavar="D")
-@click.option("--dtype", default="float32", show_default=True, metavar="T")
+@click.option("--runtime", metavar="R", help="torch (default) or torch-compile.")
+@click.option("--device", metavar="D", help="Default: cpu.")
+@click.option("--dtype", metavar="T", help="Default: float32.")
 @click.option(
     "--data", type=_PATH, metavar="PATH", help="Your images or arrays; default: generated ones."
+)
+@click.option(
+    "--samples", "items", type=Count(), metavar="N", help="Items of the data to generate."
 )
 @click.option(
     "--in-memory", is_flag=True, help="Read and decode the data once, before the first step."
@@ -57,6 +59,9 @@ def command(as_json: bool, in_memory: bool, spread: float, **chosen: Any) -> int
     The data are real files read by the real loader; evaluation and a checkpoint follow each epoch.
     The prediction is on the disk before the run begins. Exit status 1: the time fell outside the
     interval. What is learned of this machine's errors goes into its later intervals.
+
+    With a RECORD, workload, batch size, runtime, device and dtype default to its best training
+    case, and what it alone says of the steps is held against them too.
     """
     from hwbench import rehearsing, validation_view, watching
     from hwbench import validate as verb
@@ -65,7 +70,7 @@ def command(as_json: bool, in_memory: bool, spread: float, **chosen: Any) -> int
     options = verb.Options(
         **chosen,
         residence="memory" if in_memory else "disk",
-        terms=rehearsing.Terms(spread_s=spread),
+        terms=rehearsing.Terms(spread_s=spread, budget_s=min(spread, rehearsing.BUDGET_S)),
         argv=("hwbench", *sys.argv[1:]),
     )
     with watching.progress() as progress:

@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hwbench.dataset import Dataset, Loading
+from hwbench.dataset import IMAGES, Dataset, Loading
 from hwbench.dialects.torch_device import library
 from hwbench.errors import BadInput, Unavailable
 from hwbench.workload import Config, Workload
 
-IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 # Channel means and deviations of ImageNet, as its usual recipes subtract them.
 _MEAN, _DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 _LEAST_AREA = 0.35  # of the image that a random crop keeps, at least
@@ -68,14 +67,17 @@ def normalised(pixels: Any) -> Any:
 
 
 class KeptImages:
-    """Images decoded once and kept as bytes; what is left for each turn is flip and scale."""
+    """Images decoded once and kept as bytes, crop and flip too; each turn scales them anew."""
 
     def __init__(self, images: Images) -> None:
         """Decode all of them."""
         import numpy as np
 
         self.labels = np.asarray(images.labels)
-        self.pixels = np.stack([images.pixels(i) for i in range(len(images))])
+        shape = (len(images), images.side, images.side, 3)
+        self.pixels = np.empty(shape, dtype="uint8")  # filled in place: a list would need it twice
+        for i in range(len(images)):
+            self.pixels[i] = images.pixels(i)
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -127,7 +129,10 @@ class Tokens:
 
 
 class Repeated:
-    """A source whose items come round again, so that an epoch has as many as the user states."""
+    """A source of which an epoch has as many items as stated.
+
+    Fewer are taken evenly from all of it (images lie sorted by class), more come round again.
+    """
 
     def __init__(self, source: Any, samples: int) -> None:
         """Take the source and the items of an epoch."""
@@ -139,7 +144,10 @@ class Repeated:
 
     def __getitems__(self, indices: Sequence[int]) -> Any:
         """Return a batch."""
-        return self.source.__getitems__([i % len(self.source) for i in indices])
+        n = len(self.source)
+        if self.samples < n:
+            return self.source.__getitems__([i * n // self.samples for i in indices])
+        return self.source.__getitems__([i % n for i in indices])
 
 
 def source_of(workload: Workload, config: Config, loading: Loading, seed: int) -> Any:
@@ -178,10 +186,11 @@ def _array(dataset: Dataset, name: str, loading: Loading) -> Any:
 
     path = Path(dataset.path)
     file = path / name if path.is_dir() else path
-    loaded = np.load(file, mmap_mode="r", allow_pickle=False)
     if file.suffix == ".npz":  # cannot be mapped: it is read whole
-        loaded = loaded["y" if name == "y.npy" else "x"]
-    return np.array(loaded) if loading.residence == "memory" else loaded
+        with np.load(file, allow_pickle=False) as loaded:
+            return loaded["y" if name == "y.npy" else "x"]
+    mapped = np.load(file, mmap_mode="r", allow_pickle=False)
+    return np.array(mapped) if loading.residence == "memory" else mapped
 
 
 def _rows(dataset: Dataset, loading: Loading, config: Config) -> Rows:

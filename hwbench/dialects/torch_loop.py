@@ -1,5 +1,6 @@
 """A real training loop in torch: loader, steps, evaluation, checkpoints - what people run."""
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -35,8 +36,8 @@ class TorchLoop:
         on.set_precision(torch, case.dtype)
         self._wait = on.waiter(torch, self._device)
         self._model = network(torch, workload, config).to(self._device).train()
-        autocast = autocast_of(torch, self._device, case.dtype)
-        self._trainer = trainer(torch, workload, self._model, transform, autocast)
+        self._autocast = autocast_of(torch, self._device, case.dtype)
+        self._trainer = trainer(torch, workload, self._model, transform, self._autocast)
         self._judge = None if workload.objectives else self._evaluated
         began = time.perf_counter()
         self._source = loading_of.source_of(workload, config, case.loading, seed)
@@ -59,16 +60,18 @@ class TorchLoop:
     def stretch(self, enough: Callable[[int, float], bool], *, endless: bool = True) -> Stretch:
         """Train until `enough(steps, seconds)`; `endless` goes on into the next epoch.
 
-        Without it an epoch is one pass over the data from its start.
+        Without it an epoch is one pass over the data from its start. Workers begin anew in each
+        stretch: what they read ahead in a pause would come for nothing.
         """
-        coming = self._coming if endless and self._coming is not None else iter(self._loader)
         clock, waited, steps, items = time.perf_counter, 0.0, 0, 0
         first_s: float | None = None
+        first_wait_s = 0.0
         blocks: list[float] = []
-        began = block_began = clock()
+        began = block_began = asked = clock()
+        coming = self._coming if endless and not self._case.loading.workers else None
+        coming = iter(self._loader) if coming is None else coming
         block_steps, loss = 0, None
         while True:
-            asked = clock()
             batch = next(coming, None)
             if batch is None:
                 if not endless:
@@ -80,13 +83,14 @@ class TorchLoop:
             steps, block_steps, items = steps + 1, block_steps + 1, items + len(batch[0])
             if first_s is None:
                 self._wait(loss)
-                first_s = clock() - began
+                first_s, first_wait_s = clock() - began, waited
             now = clock()
             if now - block_began >= BLOCK_S:
                 blocks.append((now - block_began) / block_steps)
                 block_began, block_steps = now, 0
             if enough(steps, now - began):
                 break
+            asked = now
         self._coming = coming if endless else None
         self._wait(loss)
         return Stretch(
@@ -95,8 +99,9 @@ class TorchLoop:
             wall_s=clock() - began,
             first_step_s=first_s or 0.0,
             loader_wait_s=waited,
+            first_wait_s=first_wait_s,
             blocks_s=tuple(blocks),
-            loss=None if loss is None else float(loss),
+            loss=_finite(loss),
         )
 
     def epoch(self) -> Stretch:
@@ -126,7 +131,8 @@ class TorchLoop:
 
     def _evaluated(self, batch: Any) -> tuple[float, int]:
         inputs, targets = self._arrange(*batch)
-        logits = self._model(*(t.to(self._device) for t in inputs))
+        with self._autocast():
+            logits = self._model(*(t.to(self._device) for t in inputs))
         labels = targets.to(self._device).flatten()
         found = (logits.flatten(0, -2).argmax(-1) == labels).sum()
         return float(found), len(labels)
@@ -161,6 +167,12 @@ class TorchLoop:
             items += len(batch[0])
         del first
         return Drained(items=items, wall_s=clock() - began, cpu_s=cpu() - used)
+
+
+def _finite(loss: Any) -> float | None:
+    """Return the loss as a number, None where it has none or has grown beyond all of them."""
+    value = math.nan if loss is None else float(loss)
+    return value if math.isfinite(value) else None
 
 
 def _cpu_s() -> float:

@@ -1,0 +1,43 @@
+"""How long a validation trains: whole epochs, evaluation and checkpoints in so many minutes."""
+
+from hwbench import loop_forecast
+from hwbench.units import S_PER_MIN
+from hwbench.validation import Rehearsal, RunPlan
+
+EVALUATION_FRAC = 0.08  # of a run's time, about what a tenth of the data held back takes
+EPOCHS = 3  # at least, so that the first can differ from the later ones
+MOST_EPOCHS = 100  # a small dataset is gone over several times in an epoch
+
+
+def plan_of(measured: Rehearsal, minutes: float) -> RunPlan:
+    """Return a run that should take so long: whole epochs, with evaluation and checkpoints.
+
+    Epochs are as large as the dataset where three of them fit, smaller where they do not, and
+    larger where more than a hundred would. At least one step is made, however slow it is.
+    """
+    dataset, batch = measured.case.loading.dataset, measured.case.batch_size
+    step_s = loop_forecast.step_s(measured.visits)
+    saving_s = sum(s.wall_s for s in measured.saves) / max(1, len(measured.saves))
+    room_s = max(step_s, minutes * S_PER_MIN - loop_forecast.starting_s(measured))
+    judge_s = _evaluation_s(measured)
+    share = 1 - (EVALUATION_FRAC if judge_s else 0.0)
+    whole = max(1, dataset.items // batch)
+    in_all = max(1, int(room_s * share / step_s))
+    per_epoch = min(whole, max(1, in_all // EPOCHS))
+    per_epoch = max(per_epoch, in_all // MOST_EPOCHS)
+    batches = round(EVALUATION_FRAC * per_epoch * step_s / judge_s) if judge_s else 0
+    batches = min(max(1, batches), per_epoch) if judge_s else 0
+    one_s = per_epoch * step_s + batches * judge_s + saving_s
+    epochs = min(max(1, round(room_s / one_s)), MOST_EPOCHS)
+    return RunPlan(
+        samples=per_epoch * batch,
+        epochs=epochs,
+        steps_per_epoch=per_epoch,
+        evaluation_batches=batches,
+        checkpoints=epochs if measured.saves else 0,
+    )
+
+
+def _evaluation_s(measured: Rehearsal) -> float:
+    batches = sum(e.batches for e in measured.evaluations)
+    return sum(e.wall_s for e in measured.evaluations) / batches if batches else 0.0
