@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from hwbench import host, instances, loader_measuring, loaders, outcomes, run, step_source, store
+from hwbench import (
+    host,
+    loader_measuring,
+    loaders,
+    outcomes,
+    run,
+    spending,
+    step_source,
+    store,
+)
 from hwbench.child import ChildFailed
 from hwbench.device import Environment
 from hwbench.energy_planning import EnergyWish
@@ -57,12 +66,17 @@ def find(request: Request, progress: Progress, spawn: Spawn) -> Found:
         batch_size=request.batch_size,
     )
     records, notes = _records(request, here)
-    able = [r for r in records if step_source.step_of(r, wanted) is not None]
-    if not able and _measurable(request, records, here):
-        progress.note(_why_measuring(request, records, wanted))
-        records = [_measured(request, wanted, progress, spawn), *records]
+    own = records if request.records else [r for r in records if _mine(r, here)]
+    if not any(step_source.step_of(r, wanted) for r in own):
+        if _measurable(request, records, here):
+            progress.note(_why_measuring(request, wanted))
+            records = [_measured(request, wanted, progress, spawn), *records]
+        elif not request.records and records:
+            notes.append(
+                f"no record of this machine has {request.workload}: another machine's is taken"
+            )
     step = step_source.chosen(records, wanted)
-    mine = step.record.environment.machine_id == here.machine_id
+    mine = _mine(step.record, here)
     loader, no_loader = _loader(request, step, mine, progress, spawn)
     cloud = step.record.environment.cloud_instance
     name = (
@@ -81,7 +95,9 @@ def find(request: Request, progress: Progress, spawn: Spawn) -> Found:
 def _records(request: Request, here: Environment) -> tuple[list[Record], list[str]]:
     """Return the records, those to be taken first in front, and what is to be said of them."""
     if request.records:
-        return [store.load(p) for p in request.records], []
+        named = [store.load(p) for p in request.records]
+        stale = [(r, _fresh(r, here, request.max_age_s)) for r in named if _mine(r, here)]
+        return named, [f"{r.id} is taken as it was named, but {why}" for r, why in stale if why]
     found, notes = [], []
     for path in _files(run.RESULTS) + (_files(request.records_dir) if request.records_dir else []):
         try:
@@ -90,14 +106,17 @@ def _records(request: Request, here: Environment) -> tuple[list[Record], list[st
             if request.records_dir and path.parent == request.records_dir:
                 notes.append(str(e))
             continue
-        if record.environment.machine_id == here.machine_id:
+        if _mine(record, here):
             if _fresh(record, here, request.max_age_s) is None:
                 found.append(record)
         elif request.records_dir:
             found.append(record)
-    mine = sorted(found, key=lambda r: r.created_utc, reverse=True)
-    first = [r for r in mine if r.environment.machine_id == here.machine_id]
-    return first + [r for r in mine if r not in first], notes
+    newest = sorted({r.id: r for r in found}.values(), key=lambda r: r.created_utc, reverse=True)
+    return sorted(newest, key=lambda r: not _mine(r, here)), notes
+
+
+def _mine(record: Record, here: Environment) -> bool:
+    return record.environment.machine_id == here.machine_id
 
 
 def _files(folder: Path) -> list[Path]:
@@ -132,12 +151,11 @@ def _measurable(request: Request, records: Sequence[Record], here: Environment) 
     if not request.measure:
         return False
     return not request.records or all(
-        r.environment.machine_id == here.machine_id and _fresh(r, here, request.max_age_s) is None
-        for r in records
+        _mine(r, here) and _fresh(r, here, request.max_age_s) is None for r in records
     )
 
 
-def _why_measuring(request: Request, records: Sequence[Record], wanted: Wanted) -> str:
+def _why_measuring(request: Request, wanted: Wanted) -> str:
     at = f" at batch {wanted.batch_size}" if wanted.batch_size else ""
     return (
         f"no record of this machine younger than {request.max_age_s / S_PER_H / 24:g} days has"
@@ -156,7 +174,7 @@ def _measured(request: Request, wanted: Wanted, progress: Progress, spawn: Spawn
             devices=(wanted.device,) if wanted.device else (),
             dtypes=(wanted.dtype,) if wanted.dtype else (),
             batch_sizes=(wanted.batch_size,) if wanted.batch_size else (),
-            max_seconds=capped_s(request, host.environment()),
+            max_seconds=_capped_s(request),
         ),
         energy=EnergyWish(),
         argv=request.argv,
@@ -167,20 +185,8 @@ def _measured(request: Request, wanted: Wanted, progress: Progress, spawn: Spawn
     return done.record
 
 
-def capped_s(request: Request, here: Environment) -> float | None:
-    """Return how long measuring may take so that a rented machine costs no more than --max-usd."""
-    if request.max_usd is None:
-        return None
-    usd_per_h = request.money.usd_per_h
-    if usd_per_h is None and here.cloud_instance and ":" in here.cloud_instance:
-        known = instances.catalogue(request.catalog).instances
-        usd_per_h = instances.matching(here.cloud_instance, known)[0].usd_per_h
-    if usd_per_h is None:
-        raise BadInput(
-            f"--max-usd {request.max_usd:g}: what an hour of this machine costs is not known:"
-            " give --usd-per-h X"
-        )
-    return request.max_usd / usd_per_h * S_PER_H
+def _capped_s(request: Request) -> float | None:
+    return spending.capped_s(request.max_usd, request.money.usd_per_h, request.catalog)
 
 
 def _loader(
