@@ -106,7 +106,7 @@ def _spot(instance: Instance, money: Money, today: date) -> Bought:
         return Bought(
             option="spot",
             purchase=None,
-            reason=f"no spot price of {instance.name} is known: --spot-usd-per-h X gives one,"
+            reason="its spot price is not known: --spot-usd-per-h X gives one,"
             " `hwbench instances update` fetches them",
         )
     rate, note = interruptions(money.interruptions)
@@ -171,7 +171,7 @@ def _reserved(instance: Instance, money: Money, today: date) -> Bought:
         return Bought(
             option="reserved",
             purchase=None,
-            reason=f"no reserved price of {instance.name} is known: --reserved-usd-per-h X, or"
+            reason="its reserved price is not known: --reserved-usd-per-h X, or"
             " --reserved-discount 0.4",
         )
     notes = (

@@ -14,17 +14,24 @@ from hwbench import (
     plan_rows,
     record_finding,
     registry,
+    run,
+    spending,
     targets,
 )
 from hwbench.child import Child
 from hwbench.estimate_plan import Request
 from hwbench.estimated import SCHEMA, EstimateFile
 from hwbench.loaders import Loaded
+from hwbench.measurement import Record
 from hwbench.probing import Spawn
 from hwbench.progress import Progress, Silent
 from hwbench.row_making import Maker
+from hwbench.selection import Selection
+from hwbench.step_source import Wanted
 
 __all__ = ["Request", "estimate"]
+
+MEASURE_PROFILE = "standard"
 
 
 def estimate(
@@ -41,7 +48,11 @@ def estimate(
     samples = aim.samples if aim else estimate_plan.samples_of(request)
     epochs = aim.epochs if aim else None
     estimate_plan.check_size(request, samples, epochs)
-    found = record_finding.find(request, progress, spawn)
+
+    def measure(wanted: Wanted) -> Record:
+        return _measured(request, wanted, progress, spawn)
+
+    found = record_finding.find(request, run.RESULTS, measure, progress, spawn)
     plan = estimate_plan.plan_of(
         request, found.step, samples, epochs, _item_bytes(request, found.loader)
     )
@@ -64,6 +75,29 @@ def estimate(
         notes=(*found.notes, *notes),
     )
     return answering.answered(file, request, made, maker, found.step)
+
+
+def _measured(request: Request, wanted: Wanted, progress: Progress, spawn: Spawn) -> Record:
+    """Run the network's cases here and return the record, which is kept in `results/`."""
+    options = run.Options(
+        profile=MEASURE_PROFILE,
+        selection=Selection(
+            only=("workload/*",),
+            models=(request.workload,),
+            runtimes=(wanted.runtime or "torch",),
+            devices=(wanted.device,) if wanted.device else (),
+            dtypes=(wanted.dtype,) if wanted.dtype else (),
+            batch_sizes=(wanted.batch_size,) if wanted.batch_size else (),
+            max_seconds=spending.capped_s(
+                request.max_usd, request.money.usd_per_h, request.catalog
+            ),
+        ),
+        argv=request.argv,
+    )
+    done = run.run(options, progress, spawn)
+    if done.ended == "interrupted":
+        raise KeyboardInterrupt
+    return done.record
 
 
 def _item_bytes(request: Request, loader: Loaded | None) -> tuple[float | None, str | None]:

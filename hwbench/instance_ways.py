@@ -232,13 +232,19 @@ def _way(
             here_way.forward_assumption(),
             *instance_power.notes(power, sheet),
         ),
-        warnings=(),
+        warnings=_unmeasured(scaled),
     )
 
 
 def rented(way: Ways) -> Ways:
     """Return a measured instance with the time that it takes to start, which is paid for."""
     return replace(way, setup_s=way.setup_s + BOOT_S, assumptions=(*way.assumptions, _boot()))
+
+
+def _unmeasured(scaled: Scaled) -> tuple[str, ...]:
+    """Return the warning that nobody has measured how far such a scaling is off."""
+    first = scaled.basis.split("; ")[0]
+    return (first,) if "no accuracy measured" in first else ()
 
 
 def _noted(a: scaled_facts.Assumption) -> Assumption:

@@ -1,14 +1,17 @@
 """The published JSON Schema of a dataclass tree, made from the types that `codec` checks.
 
-`python -m hwbench.json_schema > docs/record.schema.json` writes the one of the record.
+`python -m hwbench.json_schema > docs/record.schema.json` writes the one of the record, with
+`estimate` behind it `docs/estimate.schema.json`.
 """
 
 import dataclasses
 import json
+import sys
 import types
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from hwbench import estimated
 from hwbench.bounds import Bound
 from hwbench.measurement import SCHEMA, Record
 
@@ -77,10 +80,18 @@ def _limits(bound: Bound) -> dict[str, float]:
     return {key: value for key, value in pairs.items() if value is not None}
 
 
-def published() -> str:
-    """Return the text of docs/record.schema.json."""
-    return json.dumps(schema(Record, SCHEMA), indent=1) + "\n"
+# What is published, by the first word of its file: docs/record.schema.json.
+PUBLISHED: dict[str, tuple[type, str]] = {
+    "record": (Record, SCHEMA),
+    "estimate": (estimated.EstimateFile, estimated.SCHEMA),
+}
+
+
+def published(which: str = "record") -> str:
+    """Return the text of docs/<which>.schema.json; raise KeyError for what is none."""
+    cls, title = PUBLISHED[which]
+    return json.dumps(schema(cls, title), indent=1) + "\n"
 
 
 if __name__ == "__main__":
-    print(published(), end="")
+    print(published(*sys.argv[1:]), end="")

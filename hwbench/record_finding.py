@@ -6,7 +6,7 @@ named on the command line is taken as it is; it is never measured anew here.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,14 +16,11 @@ from hwbench import (
     loader_measuring,
     loaders,
     outcomes,
-    run,
-    spending,
     step_source,
     store,
 )
 from hwbench.child import ChildFailed
 from hwbench.device import Environment
-from hwbench.energy_planning import EnergyWish
 from hwbench.errors import BadInput, BadRecord, Unavailable
 from hwbench.estimate_plan import Request
 from hwbench.loaders import Loaded
@@ -31,13 +28,12 @@ from hwbench.loop_asking import LoopFailed
 from hwbench.measurement import Record
 from hwbench.probing import Spawn
 from hwbench.progress import Progress
-from hwbench.selection import Selection
 from hwbench.step_source import Step, Wanted
 from hwbench.units import S_PER_H
 
 MACHINE = "this machine"
 LIBRARIES = ("torch", "jax", "onnxruntime")
-MEASURE_PROFILE = "standard"
+Measure = Callable[[Wanted], Record]  # runs the cases that are wanted here
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +48,12 @@ class Found:
     notes: tuple[str, ...]
 
 
-def find(request: Request, progress: Progress, spawn: Spawn) -> Found:
+def find(
+    request: Request, results: Path, measure: Measure, progress: Progress, spawn: Spawn
+) -> Found:
     """Return what the estimate starts from; measure what this machine's records lack.
+
+    Its records lie in `results`.
 
     Raises BadInput where the step is missing and cannot be measured here.
     """
@@ -65,12 +65,12 @@ def find(request: Request, progress: Progress, spawn: Spawn) -> Found:
         dtype=request.dtype,
         batch_size=request.batch_size,
     )
-    records, notes = _records(request, here)
+    records, notes = _records(request, results, here)
     own = records if request.records else [r for r in records if _mine(r, here)]
     if not any(step_source.step_of(r, wanted) for r in own):
         if _measurable(request, records, here):
             progress.note(_why_measuring(request, wanted))
-            records = [_measured(request, wanted, progress, spawn), *records]
+            records = [measure(wanted), *records]
         elif not request.records and records:
             notes.append(
                 f"no record of this machine has {request.workload}: another machine's is taken"
@@ -92,14 +92,14 @@ def find(request: Request, progress: Progress, spawn: Spawn) -> Found:
     )
 
 
-def _records(request: Request, here: Environment) -> tuple[list[Record], list[str]]:
+def _records(request: Request, results: Path, here: Environment) -> tuple[list[Record], list[str]]:
     """Return the records, those to be taken first in front, and what is to be said of them."""
     if request.records:
         named = [store.load(p) for p in request.records]
         stale = [(r, _fresh(r, here, request.max_age_s)) for r in named if _mine(r, here)]
         return named, [f"{r.id} is taken as it was named, but {why}" for r, why in stale if why]
     found, notes = [], []
-    for path in _files(run.RESULTS) + (_files(request.records_dir) if request.records_dir else []):
+    for path in _files(results) + (_files(request.records_dir) if request.records_dir else []):
         try:
             record = store.load(path)
         except BadRecord as e:
@@ -161,32 +161,6 @@ def _why_measuring(request: Request, wanted: Wanted) -> str:
         f"no record of this machine younger than {request.max_age_s / S_PER_H / 24:g} days has"
         f" the training step of {request.workload}{at}: measuring it now, two minutes or so"
     )
-
-
-def _measured(request: Request, wanted: Wanted, progress: Progress, spawn: Spawn) -> Record:
-    """Run the network's cases here and return the record, which is kept in `results/`."""
-    options = run.Options(
-        profile=MEASURE_PROFILE,
-        selection=Selection(
-            only=("workload/*",),
-            models=(request.workload,),
-            runtimes=(wanted.runtime or "torch",),
-            devices=(wanted.device,) if wanted.device else (),
-            dtypes=(wanted.dtype,) if wanted.dtype else (),
-            batch_sizes=(wanted.batch_size,) if wanted.batch_size else (),
-            max_seconds=_capped_s(request),
-        ),
-        energy=EnergyWish(),
-        argv=request.argv,
-    )
-    done = run.run(options, progress, spawn)
-    if done.ended == "interrupted":
-        raise KeyboardInterrupt
-    return done.record
-
-
-def _capped_s(request: Request) -> float | None:
-    return spending.capped_s(request.max_usd, request.money.usd_per_h, request.catalog)
 
 
 def _loader(
