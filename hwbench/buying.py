@@ -14,6 +14,7 @@ from hwbench.montecarlo import Factor
 
 # Standard deviations of ln(price): lists move little, old ones more, spot prices all the time.
 LIST_LOG, OLD_LOG, SPOT_LOG = 0.02, 0.10, 0.20
+STATED = "--usd-per-h"  # the source of a price that the user says: it has no spread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,10 @@ class Bought:
 
 
 def rented(instance: Instance, option: str, money: Money, today: date) -> Bought:
-    """Return an instance bought on demand, spot, reserved or owned (which it cannot be)."""
+    """Return an instance bought on demand, spot or reserved; it cannot be had otherwise.
+
+    Raises BadInput, UnknownName for interruptions that cannot be.
+    """
     if option == "on-demand":
         return _on_demand(instance, today)
     if option == "spot":
@@ -45,13 +49,15 @@ def rented(instance: Instance, option: str, money: Money, today: date) -> Bought
     )
 
 
-def _price(instance: Instance, usd_per_h: float, today: date) -> Price:
+def _price(instance: Instance, usd_per_h: float, today: date, said: str | None = None) -> Price:
+    """Return a price frozen: the catalogue's with its date, or what the user `said` today."""
+    since = today if said else instance.date
     return Price(
         usd_per_h=usd_per_h,
-        as_of=str(instance.date),
-        source=instance.source,
-        region=instance.region or "",
-        age_days=max(0, (today - instance.date).days),
+        as_of=str(since),
+        source=said or instance.source,
+        region=instance.region,
+        age_days=max(0, (today - since).days),
     )
 
 
@@ -76,7 +82,9 @@ def _on_demand(instance: Instance, today: date) -> Bought:
             minimum_s=instance.minimum_s or 0.0,
         ),
         price=_price(instance, instance.usd_per_h, today),
-        factors=(_moved(f"price of {instance.provider}", instance, today, LIST_LOG),),
+        factors=()
+        if instance.source == STATED
+        else (_moved(f"price of {instance.provider}", instance, today, LIST_LOG),),
         assumptions=_billing(instance),
         warnings=_old(instance, today),
     )
@@ -98,7 +106,7 @@ def _spot(instance: Instance, money: Money, today: date) -> Bought:
         return Bought(
             option="spot",
             purchase=None,
-            reason=f"no spot price of {instance.name} is known: --spot-usd-per-h X gives one,"
+            reason="its spot price is not known: --spot-usd-per-h X gives one,"
             " `hwbench instances update` fetches them",
         )
     rate, note = interruptions(money.interruptions)
@@ -110,11 +118,22 @@ def _spot(instance: Instance, money: Money, today: date) -> Bought:
             billing_s=instance.granularity_s or 1.0,
             minimum_s=instance.minimum_s or 0.0,
         ),
-        price=_price(instance, usd, today),
+        price=_price(instance, usd, today, "--spot-usd-per-h" if own else None),
         factors=() if own else (_moved("spot prices", instance, today, SPOT_LOG),),
         interruptions_per_h=rate,
-        assumptions=(note, *_billing(instance)),
-        warnings=_old(instance, today),
+        assumptions=(note, *_restart(money), *_billing(instance)),
+        warnings=() if own else _old(instance, today),
+    )
+
+
+def _restart(money: Money) -> tuple[Assumption, ...]:
+    return (
+        Assumption(
+            name="coming back after an interruption",
+            value=money.restart_s,
+            unit="s",
+            source="--restart; checkpoints by Daly's interval",
+        ),
     )
 
 
@@ -144,6 +163,7 @@ def interruptions(text: str) -> tuple[float, Assumption]:
 
 def _reserved(instance: Instance, money: Money, today: date) -> Bought:
     usd, source = money.reserved_usd_per_h, "--reserved-usd-per-h"
+    stated = usd is not None
     if usd is None and money.reserved_discount_frac is not None:
         usd = instance.usd_per_h * (1 - money.reserved_discount_frac)
         source = f"--reserved-discount {money.reserved_discount_frac:g} of the price on demand"
@@ -151,7 +171,7 @@ def _reserved(instance: Instance, money: Money, today: date) -> Bought:
         return Bought(
             option="reserved",
             purchase=None,
-            reason=f"no reserved price of {instance.name} is known: --reserved-usd-per-h X, or"
+            reason="its reserved price is not known: --reserved-usd-per-h X, or"
             " --reserved-discount 0.4",
         )
     notes = (
@@ -168,9 +188,9 @@ def _reserved(instance: Instance, money: Money, today: date) -> Bought:
         purchase=Reserved(
             usd_per_h=usd, years=money.years, utilisation_frac=money.utilisation_frac
         ),
-        price=_price(instance, usd, today),
+        price=_price(instance, usd, today, source if stated else None),
         assumptions=notes,
-        warnings=_old(instance, today),
+        warnings=() if stated else _old(instance, today),
     )
 
 

@@ -136,7 +136,10 @@ class CostTerms:
             self.amortisation_usd,
         )
         known = [p for p in parts if p is not None]
-        return sum(known) if len(known) == len(parts) else None
+        if len(known) < len(parts):
+            return None
+        # Of arrays of draws those that are nothing at all are not worth a pass.
+        return sum(p for p in known if not (isinstance(p, float) and p == 0)) + 0.0
 
 
 def cost(

@@ -56,10 +56,12 @@ class Plan:
     runtime: str
     device: str
     dtype: str
+    shortcut: str  # the first of `shortcuts`
     shortcuts: tuple[str, ...]
     purchases: tuple[str, ...]
     evaluation_frac: NonNegativeFloat
     item_bytes: PositiveFloat | None
+    item_bytes_source: str | None  # None: of the user's data, counted
     data: str | None
     residence: str
     region: str | None
@@ -99,17 +101,20 @@ class StepTerms:
 
 @dataclass(frozen=True, kw_only=True)
 class TimeTerms:
-    """What the time is made of, each the median of its draws: they need not add up exactly."""
+    """What the time is made of, each the median of its draws: they need not add up exactly.
 
-    setup: NonNegativeFloat
-    compile: NonNegativeFloat
-    steps: NonNegativeFloat
-    loader: NonNegativeFloat  # beyond the steps, whose time hides the rest of it
-    cold: NonNegativeFloat  # reading from the disk for the first time, beyond the steps
-    evaluation: NonNegativeFloat
-    checkpoint: NonNegativeFloat
-    preemption: NonNegativeFloat
-    one_off: NonNegativeFloat = 0.0  # of a shortcut: features computed once
+    None is a part of a run that is never done.
+    """
+
+    setup: NonNegativeFloat | None
+    compile: NonNegativeFloat | None
+    steps: NonNegativeFloat | None
+    loader: NonNegativeFloat | None  # beyond the steps, whose time hides the rest of it
+    cold: NonNegativeFloat | None  # reading from the disk for the first time, beyond the steps
+    evaluation: NonNegativeFloat | None
+    checkpoint: NonNegativeFloat | None
+    preemption: NonNegativeFloat | None
+    one_off: NonNegativeFloat | None = 0.0  # of a shortcut: features computed once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,13 +134,13 @@ class Price:
     usd_per_h: PositiveFloat
     as_of: str
     source: str
-    region: str
+    region: str | None
     age_days: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """A cause of uncertainty and its share of the variance of ln(time)."""
+    """A cause of uncertainty and its share of the variance of ln(time), or of ln(cost)."""
 
     name: str
     share_frac: Fraction
@@ -151,6 +156,7 @@ class Row:
     devices: tuple[str, ...]
     basis: Basis | None
     batch_size: PositiveInt | None  # of all devices together
+    epochs: PositiveFloat | None
     n_steps: PositiveInt | None
     time_s: Figure | None
     power_w: PowerFigure | None
@@ -167,6 +173,7 @@ class Row:
     fits_memory: bool | None
     energy_covers: str | None  # GPU + CPU + DRAM, not the wall
     uncertain_by: tuple[Share, ...] = ()
+    cost_uncertain_by: tuple[Share, ...] = ()
     deadline_chance: Fraction | None = None
     budget_chance: Fraction | None = None
     meets_deadline: bool | None = None
@@ -204,6 +211,7 @@ class Solved:
     row: NonNegativeInt
     instance: str
     purchase: str
+    shortcut: str
     value: PositiveFloat | None
     reason: str | None = None
 

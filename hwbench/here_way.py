@@ -3,12 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from hwbench import registry
-from hwbench.estimated import Assumption, Basis
+from hwbench.estimated import Assumption
 from hwbench.loaders import Loaded
 from hwbench.montecarlo import Factor
-from hwbench.step_source import Step
+from hwbench.step_source import Step, StepPower
 from hwbench.validations_floor import Floor
 from hwbench.ways import LoaderTerm, PowerTerm, Ways
 
@@ -17,6 +18,7 @@ MEASURED_ONCE_LOG = 0.3  # of starting a process and the like: methodology
 DISK_BYTES_PER_S, DISK_LOG = 500e6, 0.7
 MOMENTS = {"sgd": 1, "adamw": 2}  # that an optimiser keeps of each weight
 WORD_BYTES = 4
+FORWARD_FRAC = 1 / 3  # of a training step: forward against backward 1 : 2
 MEMORY_FRAC = 0.92  # of a device that a training may fill
 JUDGED = "hwbench's judgement"
 
@@ -41,9 +43,12 @@ def way_here(step: Step, around: Circumstances) -> Ways:
     power, no_power = power_term(step)
     checkpoint_bytes = checkpoint_bytes_of(m.name)
     floor = Factor.of_sigma("the extrapolation itself", around.floor.sd_log)
+    evaluation_item_s, evaluation_notes = _evaluation(step)
     assumptions = [
         *step.assumptions,
+        *evaluation_notes,
         *loader_notes,
+        *_power_notes(step),
         disk_assumption(),
         Assumption(
             name="the extrapolation itself",
@@ -52,12 +57,11 @@ def way_here(step: Step, around: Circumstances) -> Ways:
             source=around.floor.basis,
         ),
     ]
-    basis: Basis = "measured"
     return Ways(
         name=around.name,
         provider=around.provider,
         devices=(m.device,),
-        basis=basis,
+        basis="measured",
         batch_size=step.batch_size,
         step_s=step.step_s,
         step_factors=(*step.factors, floor),
@@ -65,7 +69,7 @@ def way_here(step: Step, around: Circumstances) -> Ways:
         setup_s=step.setup_s,
         compile_s=step.compile_s,
         start_factors=(Factor.of_sigma("starting", MEASURED_ONCE_LOG),),
-        evaluation_item_s=step.evaluation_item_s,
+        evaluation_item_s=evaluation_item_s,
         checkpoint_bytes=checkpoint_bytes,
         write_bytes_per_s=DISK_BYTES_PER_S,
         read_bytes_per_s=DISK_BYTES_PER_S,
@@ -73,9 +77,31 @@ def way_here(step: Step, around: Circumstances) -> Ways:
         memory_bytes=record.environment.memory_bytes,
         power=power,
         no_power=no_power,
-        fits_memory=True if step.batch_size == m.batch_size else fits(step, _room(step)),
+        fits_memory=fits_here(step),
         assumptions=tuple(assumptions),
         warnings=step.warnings,
+    )
+
+
+def fits_here(step: Step) -> bool | None:
+    """Return whether a step fits where it was measured: what ran does, what did not by its size."""
+    return True if step.batch_size == step.case.batch_size else fits(step, _room(step))
+
+
+def _evaluation(step: Step) -> tuple[float, tuple[Assumption, ...]]:
+    """Return the seconds of one item's forward pass, measured or by the step's."""
+    if step.evaluation_item_s is not None:
+        return step.evaluation_item_s, ()
+    return step.step_s / step.batch_size * FORWARD_FRAC, (forward_assumption(),)
+
+
+def forward_assumption() -> Assumption:
+    """Return the share of a training step that its forward pass takes, as it is assumed."""
+    return Assumption(
+        name="evaluation",
+        value=FORWARD_FRAC,
+        unit="of a training step's time an item",
+        source="forward against backward pass 1 : 2, by operations",
     )
 
 
@@ -98,6 +124,7 @@ def disk_assumption() -> Assumption:
     )
 
 
+@cache
 def checkpoint_bytes_of(name: str) -> float:
     """Return the bytes of a checkpoint: float32 weights and the optimiser's moments of each."""
     network = registry.networks()[name]
@@ -157,22 +184,53 @@ def power_term(step: Step) -> tuple[PowerTerm | None, str | None]:
         "power", p.active_w, max(1e-9, min(p.low_w, p.active_w)), max(p.high_w, p.active_w), 0.95
     )
     idle = p.idle_w if p.idle_w is not None else p.active_w
-    covers = " + ".join(_PARTS.get(x, x) for x in p.parts) or "no part"
-    if "wall" not in p.parts:
-        covers += ", not the wall"
-    if not p.measured:
-        covers += "; partly modelled"
+    whole = p.wall_factor or 1.0
     return (
         PowerTerm(
-            active_w=p.active_w,
-            idle_w=min(idle, p.active_w),
-            peak_w=p.peak_w,
+            active_w=p.active_w * whole,
+            idle_w=min(idle, p.active_w) * whole,
+            peak_w=None if p.peak_w is None else p.peak_w * whole,
             factors=(factor,),
-            measured=p.measured,
-            covers=covers,
+            measured=p.measured and p.wall_factor is None,
+            covers=_covers(p),
         ),
         None,
     )
+
+
+def _covers(p: StepPower) -> str:
+    covers = " + ".join(_PARTS.get(x, x) for x in p.parts) or "no part"
+    if not p.measured:
+        covers += ", partly modelled"
+    if p.wall_factor is not None:
+        return f"{covers}, times {p.wall_factor:g} for the whole machine (--wall-factor)"
+    return covers if "wall" in p.parts else f"{covers}, not the wall"
+
+
+def _power_notes(step: Step) -> tuple[Assumption, ...]:
+    p = step.power
+    if p is None:
+        return ()
+    found = []
+    if p.wall_factor is not None:
+        found.append(
+            Assumption(
+                name="the whole machine's power",
+                value=p.wall_factor,
+                unit="of its metered parts",
+                source="--wall-factor of the record: assumed",
+            )
+        )
+    if p.idle_w is None:
+        found.append(
+            Assumption(
+                name="idle power",
+                value=p.active_w,
+                unit="W",
+                source="the step's own: the record has none of the idle machine",
+            )
+        )
+    return tuple(found)
 
 
 _PARTS = {"gpu": "GPU", "cpu": "CPU", "dram": "DRAM", "wall": "the wall"}

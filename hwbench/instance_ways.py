@@ -1,11 +1,19 @@
 """Rented machines as ways to carry out a plan: the measured step, scaled to what they have."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 
-from hwbench import data_sheets, here_way, presets, published, scaling, scaling_efficiency
+from hwbench import (
+    data_sheets,
+    here_way,
+    instance_power,
+    presets,
+    published,
+    scaling,
+    scaling_efficiency,
+)
 from hwbench import scaled as scaled_facts
 from hwbench.data_sheet import DataSheet
 from hwbench.estimated import Assumption
@@ -16,17 +24,10 @@ from hwbench.montecarlo import Factor
 from hwbench.scaled import Scaled, Sighting
 from hwbench.scaling_table import Table
 from hwbench.step_source import Step
-from hwbench.ways import PowerTerm, Ways
+from hwbench.ways import Ways
 
 BOOT_S, BOOT_LOG = 180.0, 0.5  # from the order to the first command, and it is paid for
-FORWARD_FRAC = 1 / 3  # of a training step: forward against backward 1 : 2
 NETWORK_DISK_BYTES_PER_S = 250e6
-GPU_LOAD_FRAC = 0.7  # of its TDP that a training GPU draws
-POWER_LOG = 0.25
-IDLE_FRAC = 0.13  # of the TDP: A100 46 of 400 W, V100 35 of 306 W (Cloud Carbon Footprint)
-VCPU_IDLE_W, VCPU_MOST_W = 0.74, 3.5
-MEMORY_W_PER_BYTE = 0.392e-9
-CCF = "Cloud Carbon Footprint coefficients (March 2024)"
 JUDGED = here_way.JUDGED
 
 
@@ -200,7 +201,7 @@ def _way(
     room = instance.accelerator_memory_bytes or sheet.memory_bytes
     if sheet.kind == "cpu":
         room = instance.memory_bytes
-    power, no_power = _power(instance, sheet)
+    power, no_power = instance_power.power(instance, sheet)
     floor = Factor.of_sigma("the extrapolation itself", around.floor.sd_log)
     return Ways(
         name=instance.name,
@@ -214,7 +215,7 @@ def _way(
         setup_s=BOOT_S + step.setup_s,
         compile_s=step.compile_s,
         start_factors=(Factor.of_sigma("starting the instance", BOOT_LOG),),
-        evaluation_item_s=step_s / step.batch_size * FORWARD_FRAC,
+        evaluation_item_s=step_s / step.batch_size * here_way.FORWARD_FRAC,
         checkpoint_bytes=here_way.checkpoint_bytes_of(step.case.name),
         write_bytes_per_s=NETWORK_DISK_BYTES_PER_S,
         read_bytes_per_s=NETWORK_DISK_BYTES_PER_S,
@@ -228,11 +229,22 @@ def _way(
             *loader_notes,
             _boot(),
             _disk(),
-            _forward(),
-            *_power_notes(power, instance, sheet),
+            here_way.forward_assumption(),
+            *instance_power.notes(power, sheet),
         ),
-        warnings=(),
+        warnings=_unmeasured(scaled),
     )
+
+
+def rented(way: Ways) -> Ways:
+    """Return a measured instance with the time that it takes to start, which is paid for."""
+    return replace(way, setup_s=way.setup_s + BOOT_S, assumptions=(*way.assumptions, _boot()))
+
+
+def _unmeasured(scaled: Scaled) -> tuple[str, ...]:
+    """Return the warning that nobody has measured how far such a scaling is off."""
+    first = scaled.basis.split("; ")[0]
+    return (first,) if "no accuracy measured" in first else ()
 
 
 def _noted(a: scaled_facts.Assumption) -> Assumption:
@@ -258,63 +270,6 @@ def _disk() -> Assumption:
     told = disk_assumption()
     return Assumption(
         name=told.name, value=NETWORK_DISK_BYTES_PER_S, unit=told.unit, source=told.source
-    )
-
-
-def _forward() -> Assumption:
-    return Assumption(
-        name="evaluation",
-        value=FORWARD_FRAC,
-        unit="of a training step's time an item",
-        source="forward against backward pass 1 : 2, by operations",
-    )
-
-
-def _power(instance: Instance, sheet: DataSheet) -> tuple[PowerTerm | None, str | None]:
-    """Return a model of the instance's power by its data sheets: nothing of it is measured."""
-    if instance.vcpus is None:
-        return None, "the instance's virtual CPUs are not known, nor what they draw"
-    memory_w = (instance.memory_bytes or 0) * MEMORY_W_PER_BYTE
-    n, tdp = instance.n_accelerators, sheet.tdp_w
-    if sheet.kind == "cpu":
-        active, idle = instance.vcpus * VCPU_MOST_W, instance.vcpus * VCPU_IDLE_W
-        peak, covers = active, "CPU + DRAM, modelled, not the wall"
-    elif tdp is None:
-        return None, f"the TDP of {sheet.name} is not published"
-    else:
-        host_w = instance.vcpus * (VCPU_IDLE_W + VCPU_MOST_W) / 2
-        resting = sheet.idle_w if sheet.idle_w is not None else IDLE_FRAC * tdp
-        active = n * tdp * GPU_LOAD_FRAC + host_w
-        idle = n * resting + instance.vcpus * VCPU_IDLE_W
-        peak = n * tdp + instance.vcpus * VCPU_MOST_W
-        covers = "GPU + CPU + DRAM, modelled, not the wall"
-    return (
-        PowerTerm(
-            active_w=active + memory_w,
-            idle_w=min(idle, active) + memory_w,
-            peak_w=peak + memory_w,
-            factors=(Factor.of_sigma("power of rented machines", POWER_LOG),),
-            measured=False,
-            covers=covers,
-        ),
-        None,
-    )
-
-
-def _power_notes(
-    power: PowerTerm | None, instance: Instance, sheet: DataSheet
-) -> tuple[Assumption, ...]:
-    if power is None:
-        return ()
-    what = f"{GPU_LOAD_FRAC:g} of the TDP of each accelerator, and " if sheet.kind != "cpu" else ""
-    return (
-        Assumption(
-            name="power",
-            value=power.active_w,
-            unit="W",
-            source=f"{what}{VCPU_IDLE_W:g} to {VCPU_MOST_W:g} W a virtual CPU ({CCF});"
-            " an 8 x H100 node in training drew 76 % of its rating (arXiv:2506.14551)",
-        ),
     )
 
 

@@ -1,7 +1,7 @@
 """The published JSON Schemas of dataclass trees, made from the types that `codec` checks.
 
 `python -m hwbench.json_schema > docs/record.schema.json` writes the one of the record,
-`python -m hwbench.json_schema validation > docs/validation.schema.json` that of a validation.
+with `estimate` or `validation` behind it those of the other files.
 """
 
 import dataclasses
@@ -11,13 +11,14 @@ import types
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from hwbench import measurement, validation
+from hwbench import estimated, measurement, validation
 from hwbench.bounds import Bound
 from hwbench.errors import UnknownName
 
 # What is published, by the first part of the file's name: the tree and what it calls itself.
 TREES: dict[str, tuple[type, str]] = {
     "record": (measurement.Record, measurement.SCHEMA),
+    "estimate": (estimated.EstimateFile, estimated.SCHEMA),
     "validation": (validation.Validation, validation.SCHEMA),
 }
 

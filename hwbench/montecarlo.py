@@ -225,41 +225,39 @@ def contributors(
     outcome: Values,
     factors: Mapping[str, Values],
     most: int = 3,
-    orders: Mapping[str, Values] | None = None,
+    orders: Values | None = None,
 ) -> tuple[Contributor, ...]:
     """Return the factors with the largest first-order shares of the variance of ln(outcome).
 
     The share is Var(E[ln Y | factor]) / Var(ln Y) (Sobol 1993), the conditional means taken over
     20 bins of equal numbers of draws and corrected for chance as epsilon squared is (Kelley 1935).
     Draws without a finite outcome are left out; shares below 1 % are not told. `orders` are the
-    factors' own orders (argsort), where they are asked for again and again.
+    factors' own orders (argsort), a row each, where they are asked for again and again.
     """
     import numpy as np
 
     y = np.asarray(outcome, dtype=np.float64)
     kept = np.isfinite(y) & (y > 0)
     logs = np.log(y[kept])
-    if len(logs) < 2 * BINS or np.ptp(logs) < 1e-12:
+    if not factors or len(logs) < 2 * BINS or np.ptp(logs) < 1e-12:
         return ()
-    known = orders if orders is not None and kept.all() else {}
-    shares = {}
-    for name, z in factors.items():
-        order = known.get(name)
-        if order is None:
-            order = np.argsort(np.asarray(z)[kept], kind="stable")
-        shares[name] = _share(logs, order)
+    if orders is None or not kept.all():
+        orders = np.stack(
+            [np.argsort(np.asarray(z)[kept], kind="stable") for z in factors.values()]
+        )
+    shares = dict(zip(factors, _shares(logs, orders), strict=True))
     largest = sorted(shares.items(), key=lambda item: -item[1])[:most]
     return tuple(Contributor(name=n, share_frac=s) for n, s in largest if s >= 0.01)
 
 
-def _share(logs: Values, order: Values) -> float:
-    """Return the corrected correlation ratio of `logs` on a factor, given its order."""
+def _shares(logs: Values, orders: Values) -> list[float]:
+    """Return the corrected correlation ratio of `logs` on each factor, given their orders."""
     import numpy as np
 
     n = len(logs)
     starts = np.arange(BINS) * n // BINS
     sizes = np.diff([*starts, n])
-    means = np.add.reduceat(logs[order], starts) / sizes
-    between = (sizes * (means - logs.mean()) ** 2).sum()
-    ratio = float(between / ((logs - logs.mean()) ** 2).sum())
-    return max(0.0, 1 - (1 - ratio) * (n - 1) / (n - BINS))
+    away = logs - logs.mean()
+    means = np.add.reduceat(away[orders], starts, axis=1) / sizes
+    ratio = (sizes * means**2).sum(axis=1) / (away**2).sum()
+    return [max(0.0, 1 - (1 - float(r)) * (n - 1) / (n - BINS)) for r in ratio]

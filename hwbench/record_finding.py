@@ -6,15 +6,21 @@ named on the command line is taken as it is; it is never measured anew here.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from hwbench import host, instances, loader_measuring, loaders, outcomes, run, step_source, store
+from hwbench import (
+    host,
+    loader_measuring,
+    loaders,
+    outcomes,
+    step_source,
+    store,
+)
 from hwbench.child import ChildFailed
 from hwbench.device import Environment
-from hwbench.energy_planning import EnergyWish
 from hwbench.errors import BadInput, BadRecord, Unavailable
 from hwbench.estimate_plan import Request
 from hwbench.loaders import Loaded
@@ -22,13 +28,12 @@ from hwbench.loop_asking import LoopFailed
 from hwbench.measurement import Record
 from hwbench.probing import Spawn
 from hwbench.progress import Progress
-from hwbench.selection import Selection
 from hwbench.step_source import Step, Wanted
 from hwbench.units import S_PER_H
 
 MACHINE = "this machine"
 LIBRARIES = ("torch", "jax", "onnxruntime")
-MEASURE_PROFILE = "standard"
+Measure = Callable[[Wanted], Record]  # runs the cases that are wanted here
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +48,12 @@ class Found:
     notes: tuple[str, ...]
 
 
-def find(request: Request, progress: Progress, spawn: Spawn) -> Found:
+def find(
+    request: Request, results: Path, measure: Measure, progress: Progress, spawn: Spawn
+) -> Found:
     """Return what the estimate starts from; measure what this machine's records lack.
+
+    Its records lie in `results`.
 
     Raises BadInput where the step is missing and cannot be measured here.
     """
@@ -56,13 +65,18 @@ def find(request: Request, progress: Progress, spawn: Spawn) -> Found:
         dtype=request.dtype,
         batch_size=request.batch_size,
     )
-    records, notes = _records(request, here)
-    able = [r for r in records if step_source.step_of(r, wanted) is not None]
-    if not able and _measurable(request, records, here):
-        progress.note(_why_measuring(request, records, wanted))
-        records = [_measured(request, wanted, progress, spawn), *records]
+    records, notes = _records(request, results, here)
+    own = records if request.records else [r for r in records if _mine(r, here)]
+    if not any(step_source.step_of(r, wanted) for r in own):
+        if _measurable(request, records, here):
+            progress.note(_why_measuring(request, wanted))
+            records = [measure(wanted), *records]
+        elif not request.records and records:
+            notes.append(
+                f"no record of this machine has {request.workload}: another machine's is taken"
+            )
     step = step_source.chosen(records, wanted)
-    mine = step.record.environment.machine_id == here.machine_id
+    mine = _mine(step.record, here)
     loader, no_loader = _loader(request, step, mine, progress, spawn)
     cloud = step.record.environment.cloud_instance
     name = (
@@ -78,26 +92,31 @@ def find(request: Request, progress: Progress, spawn: Spawn) -> Found:
     )
 
 
-def _records(request: Request, here: Environment) -> tuple[list[Record], list[str]]:
+def _records(request: Request, results: Path, here: Environment) -> tuple[list[Record], list[str]]:
     """Return the records, those to be taken first in front, and what is to be said of them."""
     if request.records:
-        return [store.load(p) for p in request.records], []
+        named = [store.load(p) for p in request.records]
+        stale = [(r, _fresh(r, here, request.max_age_s)) for r in named if _mine(r, here)]
+        return named, [f"{r.id} is taken as it was named, but {why}" for r, why in stale if why]
     found, notes = [], []
-    for path in _files(run.RESULTS) + (_files(request.records_dir) if request.records_dir else []):
+    for path in _files(results) + (_files(request.records_dir) if request.records_dir else []):
         try:
             record = store.load(path)
         except BadRecord as e:
             if request.records_dir and path.parent == request.records_dir:
                 notes.append(str(e))
             continue
-        if record.environment.machine_id == here.machine_id:
+        if _mine(record, here):
             if _fresh(record, here, request.max_age_s) is None:
                 found.append(record)
         elif request.records_dir:
             found.append(record)
-    mine = sorted(found, key=lambda r: r.created_utc, reverse=True)
-    first = [r for r in mine if r.environment.machine_id == here.machine_id]
-    return first + [r for r in mine if r not in first], notes
+    newest = sorted({r.id: r for r in found}.values(), key=lambda r: r.created_utc, reverse=True)
+    return sorted(newest, key=lambda r: not _mine(r, here)), notes
+
+
+def _mine(record: Record, here: Environment) -> bool:
+    return record.environment.machine_id == here.machine_id
 
 
 def _files(folder: Path) -> list[Path]:
@@ -132,55 +151,16 @@ def _measurable(request: Request, records: Sequence[Record], here: Environment) 
     if not request.measure:
         return False
     return not request.records or all(
-        r.environment.machine_id == here.machine_id and _fresh(r, here, request.max_age_s) is None
-        for r in records
+        _mine(r, here) and _fresh(r, here, request.max_age_s) is None for r in records
     )
 
 
-def _why_measuring(request: Request, records: Sequence[Record], wanted: Wanted) -> str:
+def _why_measuring(request: Request, wanted: Wanted) -> str:
     at = f" at batch {wanted.batch_size}" if wanted.batch_size else ""
     return (
         f"no record of this machine younger than {request.max_age_s / S_PER_H / 24:g} days has"
         f" the training step of {request.workload}{at}: measuring it now, two minutes or so"
     )
-
-
-def _measured(request: Request, wanted: Wanted, progress: Progress, spawn: Spawn) -> Record:
-    """Run the network's cases here and return the record, which is kept in `results/`."""
-    options = run.Options(
-        profile=MEASURE_PROFILE,
-        selection=Selection(
-            only=("workload/*",),
-            models=(request.workload,),
-            runtimes=(wanted.runtime or "torch",),
-            devices=(wanted.device,) if wanted.device else (),
-            dtypes=(wanted.dtype,) if wanted.dtype else (),
-            batch_sizes=(wanted.batch_size,) if wanted.batch_size else (),
-            max_seconds=capped_s(request, host.environment()),
-        ),
-        energy=EnergyWish(),
-        argv=request.argv,
-    )
-    done = run.run(options, progress, spawn)
-    if done.ended == "interrupted":
-        raise KeyboardInterrupt
-    return done.record
-
-
-def capped_s(request: Request, here: Environment) -> float | None:
-    """Return how long measuring may take so that a rented machine costs no more than --max-usd."""
-    if request.max_usd is None:
-        return None
-    usd_per_h = request.money.usd_per_h
-    if usd_per_h is None and here.cloud_instance and ":" in here.cloud_instance:
-        known = instances.catalogue(request.catalog).instances
-        usd_per_h = instances.matching(here.cloud_instance, known)[0].usd_per_h
-    if usd_per_h is None:
-        raise BadInput(
-            f"--max-usd {request.max_usd:g}: what an hour of this machine costs is not known:"
-            " give --usd-per-h X"
-        )
-    return request.max_usd / usd_per_h * S_PER_H
 
 
 def _loader(

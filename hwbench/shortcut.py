@@ -39,6 +39,7 @@ class Shortcut:
     theory: str  # where the ratio is from
     epochs: Epochs | None  # None: what the user plans
     forward_passes_once: float = 0.0
+    loads_data: bool = True  # False: the epochs read what those passes have made
 
     @property
     def factors(self) -> tuple[Factor, ...]:

@@ -39,6 +39,7 @@ class StepPower:
     measured: bool
     parts: tuple[str, ...]
     basis: str
+    wall_factor: float | None  # the whole machine by its metered parts, where the user said it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,11 +110,11 @@ def step_of(record: Record, wanted: Wanted) -> Step | None:
     if exact:
         return _measured(record, exact[0])
     assert batch is not None
-    for m in found:
-        fitted = _fitted(record, m, batch)
-        if fitted is not None:
-            return fitted
-    return None
+    nearest: dict[tuple[str, str, str], Measurement] = {}
+    for m in sorted(found, key=lambda m: abs(math.log((m.batch_size or 1) / batch))):
+        nearest.setdefault((m.runtime, m.device, m.dtype), m)
+    fitted = [f for m in nearest.values() if (f := _fitted(record, m, batch)) is not None]
+    return min(fitted, key=lambda f: f.step_s, default=None)
 
 
 def missing(record: Record, wanted: Wanted) -> str:
@@ -168,19 +169,26 @@ def spreads(m: Measurement) -> tuple[Factor, ...]:
 
 
 def _fitted(record: Record, m: Measurement, batch: int) -> Step | None:
-    """Return the step at a batch that was not measured, from the record's own fit."""
+    """Return the step at a batch that was not measured, from the record's own fit.
+
+    The line goes through medians; a total is a sum. So it is moved by what the case that lasts
+    (its mean, of a drifting record its last third) takes of the nearest batch's median.
+    """
+    assert m.wall_s is not None
     key = (m.name, m.phase, m.runtime, m.device, m.dtype)
     fits = [f for f in record.batch_fits if (f.name, f.phase, f.runtime, f.device, f.dtype) == key]
     if not fits:
         return None
     fit = fits[0]
     smallest, largest = fit.segments[0].smallest, fit.segments[-1].largest
-    time_s = batch_fit.seconds_at(fit.segments, batch)
+    mean, notes = sustained(m)
+    time_s = batch_fit.seconds_at(fit.segments, batch) * mean / m.wall_s.point
     if time_s <= 0:
         return None
     beyond = max(0.0, math.log2(batch / largest), math.log2(smallest / batch))
     sigma = math.hypot(fit.residual_frac, BEYOND_LOG * beyond)
-    note = (f"batch {batch} is outside those measured, {smallest} to {largest}",) if beyond else ()
+    if beyond:
+        notes = (*notes, f"batch {batch} is outside those measured, {smallest} to {largest}")
     assumed = Assumption(
         name="step at the plan's batch",
         value=time_s,
@@ -189,7 +197,7 @@ def _fitted(record: Record, m: Measurement, batch: int) -> Step | None:
         date=record.created_utc[:10],
     )
     factors = (*spreads(m), Factor.of_sigma("fit over batch size", sigma))
-    return _step(record, m, batch, time_s, factors, note, (assumed,))
+    return _step(record, m, batch, time_s, factors, notes, (assumed,))
 
 
 def _step(
@@ -203,7 +211,8 @@ def _step(
 ) -> Step:
     power, reason = _power(m)
     flops = m.work.flops_per_iteration
-    first = max(0.0, (m.first_iteration_s or 0.0) - step_s)
+    usual = m.wall_s.mean if m.wall_s else 0.0
+    first = max(0.0, (m.first_iteration_s or 0.0) - usual)
     trouble = [f"the record calls this case {m.verdict}"] if m.verdict in _TROUBLE else []
     return Step(
         record=record,
@@ -256,6 +265,7 @@ def _power(m: Measurement) -> tuple[StepPower | None, str | None]:
             measured=e.measured,
             parts=e.parts,
             basis=e.basis,
+            wall_factor=e.assumed_wall.factor if e.assumed_wall else None,
         ),
         None,
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hwbench.checkpointing import Luck, luck_of
+from hwbench.estimated import Plan
 from hwbench.montecarlo import Factor, draws
 from hwbench.plan_counts import Counts
 from hwbench.shortcut import Shortcut
@@ -24,6 +25,7 @@ class Drawn:
         self.n, self.seed = n, seed
         self._known: dict[str, Values] = {}
         self._orders: dict[str, Values] = {}
+        self._multipliers: dict[Factor, Values] = {}
         self._luck: Luck | None = None
 
     def normal(self, name: str) -> Values:
@@ -48,15 +50,28 @@ class Drawn:
             self._orders[name] = np.argsort(self.normal(name), kind="stable")
         return self._orders[name]
 
+    def orders(self, names: Iterable[str]) -> Values:
+        """Return the orders of several factors' draws, a row each."""
+        import numpy as np
+
+        return np.stack([self.order(name) for name in names])
+
     def product(self, factors: Iterable[Factor]) -> Values:
         """Return the product of factors, one number a draw, as a column."""
         import numpy as np
 
-        total = np.ones(self.n)
+        total = None
         for f in factors:
             if f.below_log or f.above_log:
-                total = total * f.multiplier(self.normal(f.name))
-        return total[:, None]
+                one = self._multiplier(f)
+                total = one if total is None else total * one
+        return np.ones((self.n, 1)) if total is None else total
+
+    def _multiplier(self, factor: Factor) -> Values:
+        """Return a factor's draws as a column; most are of many rows."""
+        if factor not in self._multipliers:
+            self._multipliers[factor] = factor.multiplier(self.normal(factor.name))[:, None]
+        return self._multipliers[factor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,66 +100,84 @@ class Parts:
         return self.steps + self.evaluation + self.one_off
 
 
-def parts(
-    way: Ways, n: Counts, shortcut: Shortcut, item_bytes: float | None, drawn: Drawn
-) -> Parts:
-    """Return the parts of the time on `way`, for the counts `n`."""
+def parts(way: Ways, n: Counts, shortcut: Shortcut, plan: Plan, drawn: Drawn) -> Parts:
+    """Return the parts of the time on `way`, for the counts `n`.
+
+    What is run over without learning takes the loader as well, and is in the evaluation whole.
+    """
     import numpy as np
 
-    devices = max(1, len(way.devices))
-    step = way.step_s * drawn.product(way.step_factors)
-    forward = (way.evaluation_item_s or 0.0) * drawn.product(way.step_factors) / devices
-    step = step * shortcut.step_ratio.point * drawn.product(shortcut.factors)
-    whole = _with_loader(step, way.loader, way.batch_size * devices, drawn)
+    batch = way.batch_size * max(1, len(way.devices))
+    spread = drawn.product(way.step_factors)
+    load = _load(way.loader, batch, drawn)
+    step = way.step_s * spread * shortcut.step_ratio.point * drawn.product(shortcut.factors)
+    forward = _overlapped(way.evaluation_item_s * way.batch_size * spread, load, way.loader)
+    learnt, seen = step, n.evaluated / batch * (forward if shortcut.loads_data else step)
+    if shortcut.loads_data:
+        learnt = _overlapped(step, load, way.loader)
+    once = n.samples * shortcut.forward_passes_once / batch
+    if not shortcut.loads_data:  # nor do the items held out go through the network again
+        once = once + n.evaluated / n.checkpoints / batch
     io = drawn.product(way.io_factors)
     start = drawn.product(way.start_factors)
     one_checkpoint = way.checkpoint_bytes / way.write_bytes_per_s * io
-    steps = step * n.steps
+    steps, one_off = step * n.steps, forward * once
     return Parts(
         setup=way.setup_s * start,
         compile=way.compile_s * start,
         steps=steps,
-        loader=(whole - step) * n.steps,
-        cold=_cold(way, n, steps, item_bytes, io),
-        evaluation=forward * n.evaluated,
+        loader=(learnt - step) * n.steps,
+        cold=_cold(way, n, plan, io, steps if shortcut.loads_data else None, one_off),
+        evaluation=seen,
         checkpoint=one_checkpoint * n.checkpoints,
-        one_off=forward * n.samples * shortcut.forward_passes_once + np.zeros_like(steps),
+        one_off=one_off + np.zeros_like(steps),
         checkpoint_s=one_checkpoint,
     )
 
 
-def _with_loader(step: Values, loader: LoaderTerm | None, items: int, drawn: Drawn) -> Values:
-    """Return the time of a step and its batch's loading, as the two overlap."""
+def _load(loader: LoaderTerm | None, items: int, drawn: Drawn) -> Values | None:
+    """Return the draws of the loader's spread times the items of a batch."""
+    return None if loader is None else drawn.product(loader.factors) * items
+
+
+def _overlapped(compute: Values, load: Values | None, loader: LoaderTerm | None) -> Values:
+    """Return the time of a batch's computing and loading, as the two overlap."""
     import numpy as np
 
-    if loader is None:
-        return step
-    spread = drawn.product(loader.factors)
-    load = loader.item_s * items * spread
+    if loader is None or load is None:
+        return compute
     if loader.overlap == "serial":
-        return step + load
-    whole = np.maximum(step, load)
+        return compute + loader.item_s * load
+    whole = np.maximum(compute, loader.item_s * load)
     if loader.overlap == "shared":  # both have the same cores: no less than their core-seconds
-        core_s = step * loader.step_cores + loader.item_cpu_s * items * spread
+        core_s = compute * loader.step_cores + loader.item_cpu_s * load
         whole = np.maximum(whole, core_s / loader.cores)
     return whole
 
 
-def _cold(way: Ways, n: Counts, steps: Values, item_bytes: float | None, io: Values) -> Values:
-    """Return the time of reading from the disk that no step hides.
+def _cold(
+    way: Ways, n: Counts, plan: Plan, io: Values, steps: Values | None, one_off: Values
+) -> Values:
+    """Return the time of reading from the disk that nothing hides.
 
-    Once where the data fit in 0.7 of the memory, else in every epoch. A loader beside the step
-    reads ahead; one in the step's own time does not.
+    Once where the data fit in 0.7 of the memory, else in every epoch; data that are kept in memory
+    once, before the first step. A loader beside the step reads ahead; one in the step's own time
+    does not. `steps` is None where the epochs do not read the data but what `one_off` made of them.
     """
     import numpy as np
 
-    if item_bytes is None or way.read_bytes_per_s is None:
-        return np.zeros_like(steps)
-    total = n.samples * item_bytes
-    fits = way.memory_bytes is None or total < RAM_FRAC * way.memory_bytes
-    times = np.where(fits, np.minimum(1.0, n.epochs), n.epochs)
-    reading = total / way.read_bytes_per_s * times * io
-    if way.loader is not None and way.loader.overlap == "serial":
+    if plan.item_bytes is None or way.read_bytes_per_s is None:
+        return np.zeros_like(io * n.samples)
+    total = n.samples * plan.item_bytes
+    reading = total / way.read_bytes_per_s * io
+    if plan.residence == "memory":
         return reading
-    hidden = steps * np.minimum(1.0, times / n.epochs)
-    return np.maximum(0.0, reading - hidden)
+    if steps is None:
+        times, hidden = 1.0 + 0 * n.epochs, one_off
+    else:
+        fits = way.memory_bytes is None or total < RAM_FRAC * way.memory_bytes
+        times = np.where(fits, np.minimum(1.0, n.epochs), n.epochs)
+        hidden = steps * np.minimum(1.0, times / n.epochs)
+    if way.loader is not None and way.loader.overlap == "serial":
+        return reading * times
+    return np.maximum(0.0, reading * times - hidden)

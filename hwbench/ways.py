@@ -51,7 +51,7 @@ class Ways:
     setup_s: float
     compile_s: float
     start_factors: tuple[Factor, ...]
-    evaluation_item_s: float | None
+    evaluation_item_s: float  # the forward pass of one item on one device
     checkpoint_bytes: float
     write_bytes_per_s: float
     read_bytes_per_s: float | None  # of the disk, for the first time; None: not in the time

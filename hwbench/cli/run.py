@@ -86,6 +86,18 @@ class BatchSize(Count):
 @click.option(
     "--max-seconds", type=Duration(), metavar="S", help="Of the whole run; the rest is left out."
 )
+@click.option(
+    "--max-usd",
+    type=click.FloatRange(0.0, min_open=True),
+    metavar="X",
+    help="What the run may cost on a rented machine: ends it, as --max-seconds does.",
+)
+@click.option(
+    "--usd-per-h",
+    type=click.FloatRange(0.0, min_open=True),
+    metavar="Y",
+    help="Its price; default: the catalogue's of the cloud instance that this is.",
+)
 @meter_options
 @click.option("--out", type=_PATH, metavar="FILE", help="The record; default: in results/.")
 @click.option("--resume", type=_PATH, metavar="FILE", help="Finish a record or its .jsonl journal.")
@@ -117,7 +129,7 @@ def command(profile: str, dry_run: bool, as_json: bool, resume: Path | None, **c
             models=chosen["model"],
             threads=chosen["threads"],
             processes=chosen["processes"],
-            max_seconds=chosen["max_seconds"],
+            max_seconds=_limit_s(chosen),
             precision=chosen["precision"],
             soak_s=chosen["soak"],
             scenarios=chosen["scenario"],
@@ -143,6 +155,19 @@ def command(profile: str, dry_run: bool, as_json: bool, resume: Path | None, **c
         click.echo(printable(views.record(outcome.record)))
     click.echo(printable(views.ending(outcome)), err=True)
     return views.status(outcome)
+
+
+def _limit_s(chosen: dict[str, Any]) -> float | None:
+    """Return the smaller of --max-seconds and what --max-usd buys."""
+    if chosen["usd_per_h"] is not None and chosen["max_usd"] is None:
+        raise click.UsageError("--usd-per-h is the price for --max-usd: give both")
+    if chosen["max_usd"] is None:
+        limit: float | None = chosen["max_seconds"]
+        return limit
+    from hwbench import spending
+
+    cap_s = spending.capped_s(chosen["max_usd"], chosen["usd_per_h"])
+    return spending.shorter_s(chosen["max_seconds"], cap_s)
 
 
 # What may stand beside --resume: the plan comes from the file.

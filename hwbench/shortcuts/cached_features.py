@@ -14,4 +14,5 @@ SHORTCUT = Shortcut(
         source="50 to 100 epochs of the head, or L-BFGS",
     ),
     forward_passes_once=1.0,
+    loads_data=False,
 )
