@@ -42,6 +42,7 @@ class Stretch:
     first_wait_s: NonNegativeFloat = 0.0
     blocks_s: tuple[NonNegativeFloat, ...] = ()
     loss: float | None = None
+    disturbed: str | None = None  # what else this machine ran meanwhile; of a short stretch
 
     @property
     def later_s(self) -> float | None:

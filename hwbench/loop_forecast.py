@@ -17,10 +17,21 @@ LEVEL = 0.90
 # Half of the interval, in logarithms, of what is measured once or twice: starting a process and
 # writing a file differ by so much from time to time (docs/methodology.md).
 ONCE_LOG = 0.5
+LEAST_CALM = 4  # undisturbed visits from which the disturbed ones are left out
+
+
+def calm(visits: Sequence[LoopVisit]) -> Sequence[LoopVisit]:
+    """Return the visits in which nothing else of this machine ran, where four at least are left.
+
+    What neighbours of a virtual machine take is the machine's own, and stays in.
+    """
+    found = [v for v in visits if v.stretch.disturbed is None]
+    return found if len(found) >= LEAST_CALM else visits
 
 
 def step_s(visits: Sequence[LoopVisit]) -> float:
     """Return the mean seconds of a step, its waiting for the loader included."""
+    visits = calm(visits)
     kept = [v.stretch for v in visits if v.stretch.steps > 1]
     if not kept:  # steps as long as a visit: the first one is all there is
         return sum(v.stretch.wall_s for v in visits) / sum(v.stretch.steps for v in visits)
@@ -29,6 +40,7 @@ def step_s(visits: Sequence[LoopVisit]) -> float:
 
 def wait_s(visits: Sequence[LoopVisit]) -> float:
     """Return the mean seconds that a step waits for its batch: at most those of the step."""
+    visits = calm(visits)
     kept = [v.stretch for v in visits if v.stretch.steps > 1]
     if kept:
         waited = sum(s.loader_wait_s - s.first_wait_s for s in kept)
@@ -43,6 +55,7 @@ def spread(visits: Sequence[LoopVisit]) -> tuple[float, float]:
 
     t sd sqrt(1 + 1/k) between the means of the k visits; nothing is known of one visit's.
     """
+    visits = calm(visits)
     means = [m for v in visits if (m := v.stretch.later_s or v.stretch.wall_s / v.stretch.steps)]
     found = stats.prediction(means, LEVEL)
     k = len(means)
@@ -55,8 +68,10 @@ def forecast(measured: Rehearsal, plan: RunPlan, floor: Floor) -> tuple[tuple[Te
     half, error = spread(measured.visits)
     steps = plan.steps_per_epoch * plan.epochs
     per_step, waiting = step_s(measured.visits), wait_s(measured.visits)
-    k = len(measured.visits)
+    k, all_of_them = len(calm(measured.visits)), len(measured.visits)
     how = f"mean of {k} visits in {_processes(measured)} processes over {measured.spread_s:.0f} s"
+    if k < all_of_them:
+        how += f"; {all_of_them - k} more were disturbed by other programs and are left out"
     terms = [
         *_starting(measured, per_step),
         _term("steps", steps * (per_step - waiting), half, how),

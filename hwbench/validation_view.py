@@ -1,5 +1,6 @@
 """A validation as text: the prediction, what happened, term by term."""
 
+from hwbench.loop_forecast import calm
 from hwbench.render import NOTHING, seconds, table
 from hwbench.validate import Validated
 from hwbench.validation import ByRecord, Term, Validation
@@ -16,7 +17,7 @@ def text(value: Validation) -> str:
         f" data {where}: {case.loading.dataset.description}",
         f"{plan.epochs} epochs of {plan.samples:,} items; measured before it:"
         f" {value.rehearsal.measured_s:.0f} s in {len(value.rehearsal.visits)} visits over"
-        f" {value.rehearsal.spread_s:.0f} s",
+        f" {value.rehearsal.spread_s:.0f} s" + _disturbed(value),
         "",
         table(
             ("", "predicted", "90 % interval", "actual", "actual / predicted"),
@@ -38,6 +39,15 @@ def _of_record(said: ByRecord) -> str:
         f"the steps by record {said.record} alone: {seconds(s.point)}"
         f" ({seconds(s.low)} .. {seconds(s.high)}){held}"
     )
+
+
+def _disturbed(value: Validation) -> str:
+    visits = value.rehearsal.visits
+    found = sum(v.stretch.disturbed is not None for v in visits)
+    if not found:
+        return ""
+    out = len(visits) - len(calm(visits))
+    return f"; {found} of them disturbed by other programs, " + ("left out" if out else "left in")
 
 
 def _row(term: Term) -> tuple[str, ...]:

@@ -245,3 +245,21 @@ def test_nothing_that_has_not_happened_is_held_against() -> None:
     done = validation([Epoch(stretch=stretch(5, 0.5), evaluated=None, saved=None)])
     with pytest.raises(ValueError, match="without an outcome"):
         loop_actual.held(replace(done, outcome=None))
+
+
+def test_disturbed_visits_are_left_out_where_enough_are_calm() -> None:
+    slow = replace(stretch(10, 0.9), disturbed="others: 0.8 cores")
+    calm = [stretch(10, 0.1), stretch(10, 0.11), stretch(10, 0.1), stretch(10, 0.11)]
+    with_some = rehearsal([slow, *calm, slow])
+    terms, total = loop_forecast.forecast(with_some, PLAN, NO_FLOOR)
+    alone, same = loop_forecast.forecast(rehearsal(calm), PLAN, NO_FLOOR)
+    assert [t.point_s for t in terms] == [t.point_s for t in alone]
+    assert total.half_log == same.half_log
+    assert "2 more were disturbed" in next(t.basis for t in terms if t.name == "steps")
+
+
+def test_mostly_disturbed_visits_stay_all_in() -> None:
+    slow = replace(stretch(10, 0.9), disturbed="others: 0.8 cores")
+    visits = rehearsal([slow] * 5 + [stretch(10, 0.1)] * 3).visits
+    assert loop_forecast.calm(visits) == visits
+    assert loop_forecast.step_s(visits) == pytest.approx((5 * 0.9 + 3 * 0.1) / 8)
