@@ -148,7 +148,7 @@ def test_an_evaluation_ends_after_its_batches_or_its_time(tmp_path: Path) -> Non
     loop = mlp(tmp_path, 64, 16)
     limits: list[tuple[int | None, float, int]] = [
         (3, math.inf, 3),
-        (None, 0, 1),
+        (None, 0.0, 1),
         (99, math.inf, 4),
     ]
     for batches, limit_s, found in limits:
