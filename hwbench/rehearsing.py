@@ -52,7 +52,9 @@ def rehearse(
     found = _Visits(case, terms, scratch, progress, clock, sleep)
     try:
         for number in range(min(PROCESSES, terms.rounds)):
-            found.open(LoopChild(case, number, threads, number, spawn, progress.tick, clock))
+            found.open(
+                LoopChild(case, number, threads, number, spawn, progress.tick, clock, scratch)
+            )
         found.go()
     finally:
         for child in found.children:
