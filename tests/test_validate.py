@@ -277,13 +277,26 @@ def test_slow_steps_make_fewer_visits_over_the_same_time(
     assert value.ratio == pytest.approx(1, rel=0.02)
 
 
+def test_compiling_for_minutes_leaves_the_visits_half_of_their_time(
+    go: Validate, machine: LoopMachine
+) -> None:
+    machine.script.compile_s = 64.0
+    value = go(minutes=3.0).validation
+    measured = value.rehearsal
+    assert len(measured.visits) == 8 and min(v.stretch.steps for v in measured.visits) > 50
+    assert measured.measured_s == pytest.approx(128 + 10, rel=0.02)  # and it says so
+    assert value.ratio == pytest.approx(1, rel=1e-9)
+    assert next(t for t in value.terms if t.name == "compile").actual_s == pytest.approx(64)
+
+
 def test_a_step_longer_than_the_minutes_is_still_made_once(
     go: Validate, machine: LoopMachine
 ) -> None:
     machine.script.step_s = 90.0
     value = go(minutes=0.5).validation
     assert (value.plan.epochs, value.plan.steps_per_epoch) == (1, 1)
-    assert value.status == "done"
+    actual = {t.name: t.actual_s for t in value.terms}
+    assert actual["compile"] is None and actual["steps"] == pytest.approx(90.25 - 2**-8)
 
 
 def test_small_data_are_gone_over_several_times_in_an_epoch(
