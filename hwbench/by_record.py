@@ -33,9 +33,13 @@ def steps_of(step: Step, steps: int) -> ByRecord:
 
 
 def held(done: Validation) -> Validation:
-    """Return the validation with the run's steps beside what the record said of them."""
-    actual = next((t.actual_s for t in done.terms if t.name == "steps"), None)
-    if done.by_record is None or not actual or actual <= 0:
+    """Return the validation with the run's steps beside what the record said of them.
+
+    Of a run of one step nothing is said: what it took to compile is in it.
+    """
+    actual = {t.name: t.actual_s for t in done.terms}
+    steps_s = actual["steps"]
+    if done.by_record is None or actual["compile"] is None or not steps_s or steps_s <= 0:
         return done
-    ratio = actual / done.by_record.steps_s.point
+    ratio = steps_s / done.by_record.steps_s.point
     return replace(done, by_record=replace(done.by_record, ratio=ratio))

@@ -69,7 +69,7 @@ def _array(path: Path, network: Network) -> Dataset:
         else:
             with path.open("rb") as file:  # NumPy leaves one open that is no archive
                 x = np.load(file, allow_pickle=False)["x"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as e:
+    except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile) as e:
         raise BadInput(f"--data {path}: is no array with the items ({e})") from None
     kind, config = kind_of(network), network.variant.config
     if kind == "tokens":

@@ -29,16 +29,19 @@ def actual_terms(done: Validation) -> dict[str, float]:
     """Return the seconds that each term took: the parts as timed, in the prediction's words.
 
     `compile` is what the very first step took beyond the others of its epoch, the start of the
-    loader's workers included. `cold` is what the first epoch waited for its batches beyond the
-    later ones; it is known where there was a later epoch, and comes out below 0 where those waited
-    longer. compile + steps + loader + cold is the epochs' wall time.
+    loader's workers included; where there is no other it is not known, and in `steps`. `cold` is
+    what the first epoch waited for its batches beyond the later ones; it is known where there was
+    a later epoch, and comes out below 0 where those waited longer. compile + steps + loader + cold
+    is the epochs' wall time.
     """
     assert done.outcome is not None
     epochs, setup = done.outcome.epochs, done.outcome.setup
     first, later = epochs[0].stretch, [e.stretch for e in epochs[1:]]
     compile_s, first_wait_s = _first_step(first, later)
     waited_s = first.loader_wait_s - first.first_wait_s + first_wait_s  # in the first epoch
-    found = {"setup": setup.open_s, "compile": compile_s}
+    found = {"setup": setup.open_s}
+    if first.steps > 1 or later:
+        found["compile"] = compile_s
     cold_s = 0.0
     if later and any(t.name == "cold" for t in done.terms):
         usual_s = sum(s.loader_wait_s for s in later) / sum(s.steps for s in later)

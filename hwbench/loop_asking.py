@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from hwbench import codec, host
@@ -32,13 +33,22 @@ class LoopChild:
         spawn: Spawn,
         tick: Callable[[], None],
         clock: Callable[[], float] = time.perf_counter,
+        scratch: Path | None = None,
     ) -> None:
-        """Start the process and open the loop; raise LoopFailed with the child's reason."""
+        """Start the process and open the loop; raise LoopFailed with the child's reason.
+
+        With a `scratch` folder it compiles in truth: no process finds what another has compiled.
+        """
         self._tick = tick
         began = clock()
         free = host.available_memory_bytes()
         limit = int(free * MEMORY_FRAC) if free and case.device == "cpu" else None
-        self._child: ChildLike = spawn(number, threads, {})
+        own = (
+            {"TORCHINDUCTOR_CACHE_DIR": str((scratch / f"inductor-{number}").resolve())}
+            if scratch
+            else {}
+        )
+        self._child: ChildLike = spawn(number, threads, own)
         try:
             request = OpenLoop(case=case, threads=threads, seed=seed, memory_limit_bytes=limit)
             opened = self._ask("open_loop", request, Opened, OPEN_LIMIT_S)

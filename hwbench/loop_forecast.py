@@ -50,6 +50,17 @@ def wait_s(visits: Sequence[LoopVisit]) -> float:
     return min(max(0.0, found), step_s(visits))
 
 
+def restart_s(measured: Rehearsal) -> float:
+    """Return the seconds that an epoch's first batch is waited for beyond a later one.
+
+    Workers begin anew in each epoch, as they do in each visit; without any there is no such wait.
+    """
+    if not measured.case.loading.workers:
+        return 0.0
+    firsts = [v.stretch.first_wait_s for v in measured.visits]
+    return max(0.0, sum(firsts) / len(firsts) - wait_s(measured.visits))
+
+
 def spread(visits: Sequence[LoopVisit]) -> tuple[float, float]:
     """Return (half of the interval of a later stretch, standard error of one), in logarithms.
 
@@ -68,6 +79,7 @@ def forecast(measured: Rehearsal, plan: RunPlan, floor: Floor) -> tuple[tuple[Te
     half, error = spread(measured.visits)
     steps = plan.steps_per_epoch * plan.epochs
     per_step, waiting = step_s(measured.visits), wait_s(measured.visits)
+    loader = steps * waiting + (plan.epochs - 1) * restart_s(measured)
     k, all_of_them = len(calm(measured.visits)), len(measured.visits)
     how = f"mean of {k} visits in {_processes(measured)} processes over {measured.spread_s:.0f} s"
     if k < all_of_them:
@@ -75,7 +87,7 @@ def forecast(measured: Rehearsal, plan: RunPlan, floor: Floor) -> tuple[tuple[Te
     terms = [
         *_starting(measured, per_step),
         _term("steps", steps * (per_step - waiting), half, how),
-        _term("loader", steps * waiting, half, f"{how}; what a step waits for its batch"),
+        _term("loader", loader, half, f"{how}; what a step waits for its batch"),
     ]
     if measured.cold_s is not None:
         share = min(1.0, plan.samples / measured.case.loading.dataset.items)  # that an epoch reads

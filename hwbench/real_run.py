@@ -6,10 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from hwbench import coldness, rehearsing, validation_file
-from hwbench.child import ChildFailed
-from hwbench.errors import StorageFull
+from hwbench.errors import HwbenchError, StorageFull
 from hwbench.loop import LoopPart
-from hwbench.loop_asking import LoopChild, LoopFailed
+from hwbench.loop_asking import LoopChild
 from hwbench.probing import Spawn
 from hwbench.progress import Progress
 from hwbench.validation import Epoch, LoopSetup, Outcome, Validation
@@ -54,6 +53,7 @@ class RealRun:
                 self._spawn,
                 self._progress.tick,
                 self._clock,
+                self._scratch,
             )
             setup = LoopSetup(open_s=child.open_s, read_s=child.read_s, first_step_s=0.0)
             for number in range(self._now.plan.epochs):
@@ -65,7 +65,7 @@ class RealRun:
                 self._keep("training", None, began, setup)
         except KeyboardInterrupt:
             status, reason = "interrupted", "interrupted before its last epoch was done"
-        except (ChildFailed, LoopFailed) as e:
+        except HwbenchError as e:  # of the child, dead or alive, or an answer that makes no sense
             status, reason = "failed", str(e)
         finally:
             if child is not None:

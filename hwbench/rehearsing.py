@@ -18,6 +18,7 @@ LEAST_ROUNDS = 4  # however slow the steps are: t of 3 degrees of freedom, and b
 LEAST_S = 1e-3  # that a visit counts as
 PROCESSES = 2  # what a process happens to get is part of the variance
 BUDGET_S = 20.0  # in which the loop runs, of the whole measurement
+LEAST_FRAC = 0.5  # of the budget, for the visits, whatever the processes' first steps took
 SPREAD_S = 180.0
 EVALUATION_FRAC = 0.07  # of a visit's time
 
@@ -44,15 +45,18 @@ def rehearse(
     """Measure a loop; raise LoopFailed where it cannot be opened or a part fails.
 
     All of a visit counts in the budget, its first step too, which is not in its mean: after a
-    pause the caches are cold. Steps so slow that the budget is not enough for all rounds make
-    fewer of them, four at least, over the same time.
+    pause the caches are cold. The processes' first steps count as well, but leave half of it: a
+    compiler may take minutes, and is not what the visits are for. Steps so slow that the budget is
+    not enough for all rounds make fewer of them, four at least, over the same time.
     """
     progress.begin(terms.rounds, terms.spread_s)
     cold_s, no_cold = _cold(case)
     found = _Visits(case, terms, scratch, progress, clock, sleep)
     try:
         for number in range(min(PROCESSES, terms.rounds)):
-            found.open(LoopChild(case, number, threads, number, spawn, progress.tick, clock))
+            found.open(
+                LoopChild(case, number, threads, number, spawn, progress.tick, clock, scratch)
+            )
         found.go()
     finally:
         for child in found.children:
@@ -90,6 +94,7 @@ class _Visits:
         self.evaluations: list[Evaluated] = []
         self.saves: list[Saved] = []
         self.spent_s = self.spread_s = 0.0
+        self._budget_s = terms.budget_s
 
     def open(self, child: LoopChild) -> None:
         """Take a child, which is ended whatever comes, and let it make its first step."""
@@ -103,6 +108,7 @@ class _Visits:
     def go(self) -> None:
         """Make the visits, spread over the time."""
         terms, began, done, rounds = self._terms, self._clock(), 0, self._terms.rounds
+        self._budget_s = max(terms.budget_s, self.spent_s + terms.budget_s * LEAST_FRAC)
         while done < rounds:
             _rest(began + done * terms.spread_s / rounds, self._clock, self._sleep, self._progress)
             left_s = terms.spread_s * (1 - done / rounds)
@@ -118,13 +124,13 @@ class _Visits:
 
     def _affordable(self, done: int, took_s: float) -> int:
         """Return how many visits there can be in all if each takes what the last one took."""
-        left_s = max(0.0, self._terms.budget_s - self.spent_s)
+        left_s = max(0.0, self._budget_s - self.spent_s)
         return done + math.ceil(left_s / max(took_s, LEAST_S))
 
     def _visit(self, number: int, at_s: float, rounds: int) -> None:
         process = number % len(self.children)
         child = self.children[process]
-        room_s = max(0.0, (self._terms.budget_s - self.spent_s) / (rounds - number))
+        room_s = max(0.0, (self._budget_s - self.spent_s) / (rounds - number))
         stretch = _stretch(child, room_s * (1 - EVALUATION_FRAC))
         self.visits.append(LoopVisit(at_s=at_s, process=process, stretch=stretch))
         part = LoopPart(what="evaluate", seconds=room_s * EVALUATION_FRAC)

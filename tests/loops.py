@@ -60,6 +60,7 @@ class LoopMachine:
     def spawn(self, number: int, threads: int, environment: Mapping[str, str]) -> "FakeLoop":
         """Start a child."""
         loop = FakeLoop(self, number)
+        loop.environment = dict(environment)
         self.loops.append(loop)
         return loop
 
@@ -85,6 +86,7 @@ class FakeLoop:
         """Belong to a machine."""
         self.machine, self.number, self.ended = machine, number, False
         self.case: LoopCase | None = None
+        self.environment: dict[str, str] = {}
         self.steps = self.epochs = 0
 
     def ask(

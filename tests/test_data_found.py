@@ -54,6 +54,10 @@ def _written(name: str, content: bytes) -> Callable[[Path], Path]:
     return make
 
 
+def _plain_as_npz(folder: Path) -> Path:
+    return _saved(np.zeros((3, 64)))(folder).rename(folder / "x.npz")
+
+
 def _without_x(folder: Path) -> Path:
     np.savez(folder / "z.npz", rows=np.zeros((3, 64)))
     return folder / "z.npz"
@@ -68,6 +72,7 @@ def _without_x(folder: Path) -> Path:
         ("mlp_small", _written("x.npy", b"no array"), "is no array with the items"),
         ("mlp_small", _written("x.npy", b""), "is no array with the items"),
         ("mlp_small", _written("x.npz", b"PK\x03\x04torn"), "is no array with the items"),
+        ("mlp_small", _plain_as_npz, "is no array with the items"),
         ("mlp_small", _without_x, "is no array with the items"),
         ("mlp_small", _saved(np.zeros((3, 63))), r"rows of 64 numbers; found .* \(3, 63\)"),
         ("mlp_small", _saved(np.zeros(64)), r"found an array of shape \(64,\)"),

@@ -8,11 +8,12 @@ from typing import Any
 import jsonschema
 import pytest
 
-from hwbench import codec, json_schema, summary
+from hwbench import codec, json_schema, summary, validate
 from hwbench.errors import BadRecord, UnknownName
 from hwbench.measurement import SCHEMA, Record
 from tests import fakes
 from tests.fakes import GEMM, INFERENCE, PROTOCOL, planned, visit_result
+from tests.loops import LoopMachine, rows
 
 ROOT = Path(__file__).parent.parent
 PUBLISHED = ROOT / "docs" / "record.schema.json"
@@ -116,3 +117,20 @@ def test_every_definition_says_what_it_is() -> None:
     definitions = json_schema.schema(Record, SCHEMA)["$defs"]
     assert {"Record", "Measurement", "Sample", "Environment", "Protocol"} <= set(definitions)
     assert all(d["description"] for d in definitions.values())
+
+
+def test_a_finished_validation_is_valid(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fakes.isolate(monkeypatch, tmp_path)
+    machine = LoopMachine()
+    options = validate.Options(
+        workload="mlp_small", data=rows(tmp_path), threads=1, out=tmp_path / "v.json"
+    )
+    done = validate.validate(options, None, machine.spawn, machine.clock, machine.sleep)
+    assert done.validation.status == "done"
+    value = json.loads((tmp_path / "v.json").read_text())
+    schema = json.loads(json_schema.published("validation"))
+    jsonschema.Draft202012Validator(schema).validate(value)
+    assert set(value) == set(schema["$defs"]["Validation"]["properties"])
+    value["total_s"]["point_s"] = -1.0
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schema).validate(value)

@@ -245,6 +245,25 @@ def test_eight_visits_in_two_processes_over_the_spread_in_twenty_seconds(
     assert [loop.number for loop in machine.loops] == [0, 1, NUMBER] and machine.alive == []
 
 
+def test_no_process_finds_what_another_has_compiled(go: Validate, machine: LoopMachine) -> None:
+    """As a training anywhere else: the prediction and the run compile alike."""
+    go()
+    caches = [loop.environment["TORCHINDUCTOR_CACHE_DIR"] for loop in machine.loops]
+    assert len(set(caches)) == 3 and all(Path(c).is_absolute() for c in caches)
+
+
+def test_an_answer_that_makes_no_sense_is_a_failed_run(
+    go: Validate, machine: LoopMachine, tmp_path: Path
+) -> None:
+    def confuse(loop: FakeLoop, request: LoopPart) -> None:
+        machine.script.judge_s = -1.0
+
+    machine.script.hook = in_run(confuse)
+    assert go().validation.status == "failed"
+    assert "wall_s must be at least 0" in (validation_file.load(tmp_path / "v.json").reason or "")
+    assert machine.alive == []
+
+
 def test_slow_steps_make_fewer_visits_over_the_same_time(
     go: Validate, machine: LoopMachine
 ) -> None:
@@ -258,13 +277,26 @@ def test_slow_steps_make_fewer_visits_over_the_same_time(
     assert value.ratio == pytest.approx(1, rel=0.02)
 
 
+def test_compiling_for_minutes_leaves_the_visits_half_of_their_time(
+    go: Validate, machine: LoopMachine
+) -> None:
+    machine.script.compile_s = 64.0
+    value = go(minutes=3.0).validation
+    measured = value.rehearsal
+    assert len(measured.visits) == 8 and min(v.stretch.steps for v in measured.visits) > 50
+    assert measured.measured_s == pytest.approx(128 + 10, rel=0.02)  # and it says so
+    assert value.ratio == pytest.approx(1, rel=1e-9)
+    assert next(t for t in value.terms if t.name == "compile").actual_s == pytest.approx(64)
+
+
 def test_a_step_longer_than_the_minutes_is_still_made_once(
     go: Validate, machine: LoopMachine
 ) -> None:
     machine.script.step_s = 90.0
     value = go(minutes=0.5).validation
     assert (value.plan.epochs, value.plan.steps_per_epoch) == (1, 1)
-    assert value.status == "done"
+    actual = {t.name: t.actual_s for t in value.terms}
+    assert actual["compile"] is None and actual["steps"] == pytest.approx(90.25 - 2**-8)
 
 
 def test_small_data_are_gone_over_several_times_in_an_epoch(
@@ -452,6 +484,12 @@ def test_a_file_lands_in_results_by_default(command: Callable[..., int], tmp_pat
     assert command() == 0
     (path,) = (tmp_path / "results").glob("*-validate-mlp_small.json")
     assert validation_file.load(path).argv[0] == "hwbench"
+
+
+def test_a_short_spread_is_a_short_measurement(command: Callable[..., int], tmp_path: Path) -> None:
+    assert command("--spread", "4s", "--out", "v.json") == 0
+    measured = validation_file.load(tmp_path / "v.json").rehearsal
+    assert measured.measured_s == pytest.approx(4, abs=0.5) and len(measured.visits) == 8
 
 
 def test_the_command_exits_with_the_contracts_statuses(
