@@ -125,12 +125,14 @@ def expected(
     n = _attempts(t, c, r, rate / S_PER_H, interval_s)
     total = _mean_s(n, t, c, r, rate / S_PER_H)
     saving = (n - 1) * c
+    with np.errstate(over="ignore"):  # a run that is never done
+        interruptions = total * (rate / S_PER_H)  # they come at this rate all the time
     return Interrupted(
         useful_s=plain(t + np.zeros_like(total)),
         checkpoints_s=plain(saving),
         preemption_s=plain(total - t - saving),
         attempts=plain(n),
-        interruptions=plain(total * rate / S_PER_H),  # they come at this rate all the time
+        interruptions=plain(interruptions),
     )
 
 
@@ -187,11 +189,11 @@ def preemption_draws(
     shape = total.shape if n_draws is None else (n_draws, *total.shape)
     chance = (luck or luck_of(shape[0], rng)).along(len(shape))
     rate = np.multiply(rate_per_h, nodes) / S_PER_H
-    hopeless = ~np.isfinite(total)  # lost again before it is back, each time: never done
-    attempts = np.where(hopeless, 1.0, mean.attempts)
-    w = np.where(hopeless, 0.0, (useful + mean.checkpoints_s) / attempts)
-    first = -np.expm1(-w * rate)  # the chance that an attempt is interrupted, and once it was
-    again = np.where(hopeless, 0.0, -np.expm1(-(w + restart_s) * rate))
+    w = (useful + mean.checkpoints_s) / mean.attempts
+    again = -np.expm1(-(w + restart_s) * rate)  # the chance to be interrupted, once it was
+    hopeless = ~np.isfinite(total) | (again >= 1)  # lost before it is back, each time: never done
+    attempts, w = np.where(hopeless, 1.0, mean.attempts), np.where(hopeless, 0.0, w)
+    first, again = -np.expm1(-w * rate), np.where(hopeless, 0.0, again)
     k = _interruptions(attempts, first, again, chance, shape)
     lost = np.where(hopeless, 0.0, mean.preemption_s)
     each = lost / np.where((rate > 0) & ~hopeless, mean.interruptions, 1.0)

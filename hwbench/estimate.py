@@ -72,7 +72,7 @@ def estimate(
         best=best,
         answer=(),
         target=aim.target if aim else None,
-        notes=(*found.notes, *notes),
+        notes=(*estimate_plan.stand_ins(request), *found.notes, *notes),
     )
     return answering.answered(file, request, made, maker, found.step)
 

@@ -7,6 +7,7 @@ from hwbench.estimate_request import Money, Request
 from hwbench.estimated import Plan
 from hwbench.step_source import Step
 
+SOME_SAMPLES = 100_000  # that rows are of, where samples are solved for and none are given
 SOLVABLE = ("samples", "epochs", "batch-size")
 PURCHASES = ("on-demand", "spot", "reserved", "owned", "hosted")
 
@@ -33,7 +34,7 @@ def check(request: Request) -> None:
 def _combined(request: Request) -> None:
     """Raise BadInput for options that do not go together, or lack each other."""
     given = [request.samples, request.tokens, request.curve]
-    if given == [None] * 3:
+    if given == [None] * 3 and request.solve != "samples":
         raise BadInput("the size of the data is missing: give --samples N, or --tokens N")
     if request.samples is not None and request.tokens is not None:
         raise BadInput("--samples and --tokens say the same in two ways: give one of them")
@@ -59,10 +60,25 @@ def check_size(request: Request, samples: int, epochs: float | None) -> None:
     `epochs` are those of a learning curve. Before anything is measured, which takes minutes.
     """
     _batch_fits(request.batch_size or 1, samples)
-    known = (request.epochs, request.steps, request.tokens, epochs)
+    known = (request.epochs, request.steps, request.tokens, epochs, _solved_epochs(request))
     for name in request.shortcuts or ("from_scratch",):
         if all(k is None for k in known) and registry.shortcuts()[name].epochs is None:
             raise BadInput(f"how long {name} trains is missing: give --epochs E or --steps N")
+
+
+def _solved_epochs(request: Request) -> float | None:
+    """Return the epochs that rows are of where they are asked for and none are given."""
+    return 1.0 if request.solve == "epochs" else None
+
+
+def stand_ins(request: Request) -> tuple[str, ...]:
+    """Return what is to be said where the rows are not of a size or length that was given."""
+    found = []
+    if request.solve == "samples" and (request.samples or request.tokens or request.curve) is None:
+        found.append(f"no --samples: the rows are of {samples_of(request):,}")
+    if request.solve == "epochs" and request.epochs is None:
+        found.append("no --epochs: the rows are of one")
+    return tuple(found)
 
 
 def _batch_fits(batch_size: int, samples: int) -> None:
@@ -74,10 +90,14 @@ def _batch_fits(batch_size: int, samples: int) -> None:
 
 
 def samples_of(request: Request) -> int:
-    """Return the items of the dataset; of tokens as many whole sequences as they make."""
+    """Return the items of the dataset; of tokens as many whole sequences as they make.
+
+    Where they are what is solved for, and none are given, some round number.
+    """
     if request.samples is not None:
         return request.samples
-    assert request.tokens is not None
+    if request.tokens is None:
+        return max(SOME_SAMPLES, 100 * (request.batch_size or 1))
     network = registry.networks()[request.workload]
     if kind_of(network) != "tokens":
         raise BadInput(f"--tokens: {request.workload} takes no tokens; give --samples")
@@ -104,6 +124,8 @@ def plan_of(
         epochs = request.epochs
     elif request.tokens is not None and epochs is None:
         epochs = 1.0  # a stream of tokens is gone through once, unless more is said
+    elif epochs is None:
+        epochs = _solved_epochs(request)
     shortcuts = request.shortcuts or ("from_scratch",)
     return Plan(
         workload=request.workload,

@@ -74,7 +74,7 @@ def _of_place(place: Place) -> list[Assumption]:
         found.append(
             Assumption(
                 name=f"intensity of the grid of {place.grid.name}",
-                value=place.grid.gco2e_per_kwh,
+                value=float(place.grid.gco2e_per_kwh),
                 unit="gCO2e/kWh",
                 source=f"{place.grid.source}, of {place.grid.year}",
                 date=str(place.grid.date),
