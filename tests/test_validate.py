@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -402,8 +403,6 @@ def _record(folder: Path, *cases: Any) -> Path:
 
 
 def _training(**changed: Any) -> Any:
-    from dataclasses import replace
-
     trained = {"phase": "training", "scenario": "train_step"}
     return replace(INFERENCE, **{**trained, **changed})
 
@@ -470,6 +469,14 @@ def test_the_command_prints_the_terms_and_where_the_file_is(
     rows_of = {line.split()[0]: line.split() for line in out.splitlines() if line.strip()}
     assert rows_of["total"][-1] == "1.000" and rows_of["steps"][-1] == "1.00"
     assert "the time was inside its interval; kept in v.json" in err
+
+
+def test_a_difference_below_zero_and_what_is_not_known_are_shown_as_such(go: Validate) -> None:
+    value = go().validation
+    for actual_s, shown in ((-0.0331, "-33.1 ms"), (None, " - ")):
+        terms = tuple(replace(t, actual_s=actual_s) for t in value.terms)
+        lines = validation_view.text(replace(value, terms=terms)).splitlines()
+        assert any(line.startswith(" setup") and shown in line for line in lines)
 
 
 def test_json_is_the_file_and_nothing_else(
