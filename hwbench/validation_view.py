@@ -55,9 +55,16 @@ def _row(term: Term) -> tuple[str, ...]:
         term.name,
         seconds(term.point_s),
         f"{seconds(term.low_s)} .. {seconds(term.high_s)}",
-        seconds(term.actual_s) if term.actual_s is not None else NOTHING,
+        _signed(term.actual_s),
         _ratio(term.actual_s, term.point_s),
     )
+
+
+def _signed(value: float | None) -> str:
+    """Return a time that may be below 0, as a difference of two is."""
+    if value is None:
+        return NOTHING
+    return f"-{seconds(-value)}" if value < 0 else seconds(value)
 
 
 def _ratio(actual: float | None, predicted: float) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hwbench import codec
+from hwbench import codec, validate
 from hwbench.errors import BadRecord
 from hwbench.loop import (
     Evaluated,
@@ -20,8 +20,11 @@ from hwbench.loop import (
     Stretch,
 )
 from hwbench.looping import STEP_MARGIN
+from hwbench.progress import Progress
 from hwbench.protocol import Reply
 from hwbench.real_run import NUMBER
+from hwbench.validate import Options, Validated
+from tests import fakes
 from tests.fakes import FakeClock
 
 Hook = Callable[["FakeLoop", LoopPart | OpenLoop], None]
@@ -170,3 +173,28 @@ def rows(folder: Path, items: int = 256, features: int = 64) -> Path:
     path = folder / "rows.npz"
     np.savez(path, x=x, y=(x[:, 0] > 0).astype("int64"))
     return path
+
+
+def validation_of(
+    machine: LoopMachine, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> Callable[..., Validated]:
+    """Return a validation of mlp_small by scripted children, in a folder of its own."""
+    fakes.isolate(monkeypatch, folder)
+    data = rows(folder)
+
+    def run(progress: Progress | None = None, **changed: Any) -> Validated:
+        asked = {"workload": "mlp_small", "data": data, "residence": "memory", "threads": 1}
+        options = Options(**{**asked, "out": folder / "v.json", "minutes": 1.0, **changed})
+        return validate.validate(options, progress, machine.spawn, machine.clock, machine.sleep)
+
+    return run
+
+
+def in_run(action: Callable[[FakeLoop, LoopPart], None]) -> Callable[[FakeLoop, Any], None]:
+    """Return a hook that acts in the parts of the run itself."""
+
+    def hook(loop: FakeLoop, request: LoopPart | OpenLoop) -> None:
+        if loop.number == NUMBER and isinstance(request, LoopPart):
+            action(loop, request)
+
+    return hook

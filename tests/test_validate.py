@@ -9,28 +9,22 @@ from typing import Any
 import pytest
 
 from hwbench import (
-    codec,
     coldness,
     lock,
     store,
-    summary,
-    validate,
     validation_file,
     validation_view,
     validations,
 )
 from hwbench.child import ChildFailed
-from hwbench.cli import status_of
-from hwbench.errors import BadInput, Busy, HwbenchError, StorageFull, UnknownName
+from hwbench.errors import BadInput, Busy, StorageFull
 from hwbench.loop import LoopPart, OpenLoop
 from hwbench.loop_asking import LoopFailed
 from hwbench.protocol import Reply
 from hwbench.real_run import NUMBER
-from hwbench.rehearsing import Terms
-from hwbench.validate import Options, Validated
-from tests import fakes
-from tests.fakes import INFERENCE, PROTOCOL, FakeProgress, planned, visit_result
-from tests.loops import FakeLoop, LoopMachine, Script, rows
+from hwbench.validate import Validated
+from tests.fakes import FakeProgress
+from tests.loops import FakeLoop, LoopMachine, in_run, validation_of
 
 Validate = Callable[..., Validated]
 
@@ -42,26 +36,7 @@ def machine() -> LoopMachine:
 
 @pytest.fixture
 def go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, machine: LoopMachine) -> Validate:
-    """Return a validation of mlp_small by scripted children, in a folder of its own."""
-    fakes.isolate(monkeypatch, tmp_path)
-    data = rows(tmp_path)
-
-    def run(progress: FakeProgress | None = None, **changed: Any) -> Validated:
-        asked = {"workload": "mlp_small", "data": data, "residence": "memory", "threads": 1}
-        options = Options(**{**asked, "out": tmp_path / "v.json", "minutes": 1.0, **changed})
-        return validate.validate(options, progress, machine.spawn, machine.clock, machine.sleep)
-
-    return run
-
-
-def in_run(action: Callable[[FakeLoop, LoopPart], None]) -> Callable[[FakeLoop, Any], None]:
-    """Return a hook that acts in the parts of the run itself."""
-
-    def hook(loop: FakeLoop, request: LoopPart | OpenLoop) -> None:
-        if loop.number == NUMBER and isinstance(request, LoopPart):
-            action(loop, request)
-
-    return hook
+    return validation_of(machine, monkeypatch, tmp_path)
 
 
 def test_a_loop_of_constant_speed_takes_what_was_predicted(go: Validate, tmp_path: Path) -> None:
@@ -378,143 +353,3 @@ def test_a_machine_that_is_measured_already_is_busy(go: Validate, machine: LoopM
     assert machine.loops == []
     with lock.held("another", force=False):
         assert go(force=True).validation.status == "done"
-
-
-# With a record ------------------------------------------------------------------------------------
-
-
-OFF = (0.0, 0.02, -0.02, 0.01, -0.01)  # of the visits, from their mean
-
-
-def _record(folder: Path, *cases: Any) -> Path:
-    """Write a record of these cases, each with a step of 1/64 s and a spread round it."""
-    made = [
-        summary.measurement(
-            planned(case),
-            [visit_result(case, n, *[2**-6 * (1 + off)] * 6) for n, off in enumerate(OFF)],
-            PROTOCOL,
-        )
-        for case in cases
-    ]
-    path = folder / "record.json"
-    store.save(fakes.record(*made), path)
-    return path
-
-
-def _training(**changed: Any) -> Any:
-    from dataclasses import replace
-
-    trained = {"phase": "training", "scenario": "train_step"}
-    return replace(INFERENCE, **{**trained, **changed})
-
-
-def test_a_record_says_what_to_train_and_what_its_steps_take(
-    go: Validate, machine: LoopMachine, tmp_path: Path
-) -> None:
-    cases = [INFERENCE, _training(runtime="jax", batch_size=64), _training(batch_size=16)]
-    value = go(record=_record(tmp_path, *cases), workload=None).validation
-    case = value.rehearsal.case
-    assert (case.workload, case.runtime, case.batch_size) == ("mlp_small", "torch", 16)
-    said = value.by_record
-    assert said is not None and said.case == cases[2].id
-    steps = value.plan.epochs * value.plan.steps_per_epoch
-    assert said.steps_s.point == pytest.approx(steps * 2**-6, rel=1e-6)
-    assert said.steps_s.low < said.steps_s.point < said.steps_s.high
-    assert said.ratio == pytest.approx(0.75)  # a quarter of the loop's step is waiting
-    assert "alone" in validation_view.text(value) and "0.75" in validation_view.text(value)
-
-
-@pytest.mark.parametrize(
-    ("cases", "changed", "told"),
-    [
-        ([INFERENCE], {"workload": None}, "has no training case"),
-        ([INFERENCE], {}, "no training of mlp_small"),
-        ([_training(runtime="jax")], {}, "jax/cpu/float32 at batch 32"),
-        ([_training()], {"batch_size": 8}, "torch/cpu/float32 at batch 32"),
-    ],
-)
-def test_a_record_without_the_training_says_what_it_has(
-    cases: list[Any], changed: dict[str, Any], told: str, go: Validate, tmp_path: Path
-) -> None:
-    with pytest.raises(BadInput, match=told):
-        go(record=_record(tmp_path, *cases), **changed)
-
-
-# The command --------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def command(
-    monkeypatch: pytest.MonkeyPatch, machine: LoopMachine, tmp_path: Path
-) -> Callable[..., int]:
-    """Return the command line over scripted children."""
-    fakes.isolate(monkeypatch, tmp_path)
-    monkeypatch.chdir(tmp_path)
-    data, real = rows(tmp_path), validate.validate
-    monkeypatch.setattr(
-        validate,
-        "validate",
-        lambda options, progress: real(
-            options, progress, machine.spawn, machine.clock, machine.sleep
-        ),
-    )
-    fixed = ("--workload", "mlp_small", "--data", str(data), "--in-memory", "--minutes", "1")
-    return lambda *more: status_of(["validate", *fixed, *more])
-
-
-def test_the_command_prints_the_terms_and_where_the_file_is(
-    command: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    assert command("--out", "v.json") == 0
-    out, err = capsys.readouterr()
-    rows_of = {line.split()[0]: line.split() for line in out.splitlines() if line.strip()}
-    assert rows_of["total"][-1] == "1.000" and rows_of["steps"][-1] == "1.00"
-    assert "the time was inside its interval; kept in v.json" in err
-
-
-def test_json_is_the_file_and_nothing_else(
-    command: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    assert command("--json", "--out", "v.json") == 0
-    out, _ = capsys.readouterr()
-    assert json.loads(out) == codec.encode(validation_file.load(tmp_path / "v.json"))
-
-
-def test_a_file_lands_in_results_by_default(command: Callable[..., int], tmp_path: Path) -> None:
-    assert command() == 0
-    (path,) = (tmp_path / "results").glob("*-validate-mlp_small.json")
-    assert validation_file.load(path).argv[0] == "hwbench"
-
-
-def test_a_short_spread_is_a_short_measurement(command: Callable[..., int], tmp_path: Path) -> None:
-    assert command("--spread", "4s", "--out", "v.json") == 0
-    measured = validation_file.load(tmp_path / "v.json").rehearsal
-    assert measured.measured_s == pytest.approx(4, abs=0.5) and len(measured.visits) == 8
-
-
-def test_the_command_exits_with_the_contracts_statuses(
-    command: Callable[..., int], machine: LoopMachine, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert command("--runtime", "jax") == 2
-    machine.script.slowed = lambda at_s: 1.0 if at_s < 165.5 else 1.5
-    assert command() == 1
-    assert "OUTSIDE" in capsys.readouterr().err
-
-    def stop(loop: FakeLoop, request: LoopPart) -> None:
-        raise KeyboardInterrupt
-
-    machine.script = Script(hook=in_run(stop))
-    assert command() == 130
-    err = capsys.readouterr().err
-    assert "interrupted" in err and "Traceback" not in err
-
-
-def test_what_is_no_record_is_refused_by_name(command: Callable[..., int], tmp_path: Path) -> None:
-    (tmp_path / "r.json").write_text('{"schema": "hwbench.validation/1"}')
-    assert command("r.json") == 2
-
-
-def test_the_errors_are_hwbenchs_own() -> None:
-    """All that a validation raises is one line for the user (hwbench.cli maps these)."""
-    assert all(issubclass(e, HwbenchError) for e in (LoopFailed, ChildFailed, UnknownName))
-    assert Terms().rounds == 8 and Terms().budget_s == 20.0
