@@ -54,7 +54,11 @@ def _plan(file: EstimateFile) -> str:
 
 
 def _epochs(epochs: float | None) -> str:
-    return "the usual epochs of each way" if epochs is None else f"{epochs:g} epochs"
+    return (
+        "the usual epochs of each way"
+        if epochs is None
+        else f"{epochs:g} epoch{'s' * (epochs != 1)}"
+    )
 
 
 def _best(file: EstimateFile) -> list[str]:
