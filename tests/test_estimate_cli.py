@@ -97,9 +97,8 @@ def test_the_text_keeps_within_the_terminal(
     columns: int, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    out, _ = ask(
-        *PLAN, "--on", "all", *SPOT, "--region", "FR", "--deadline", "3d", "--confirm", "2"
-    )
+    everything = ("--on", "all", *SPOT, "--region", "FR")
+    out, _ = ask(*PLAN, *everything, "--deadline", "3d", "--confirm", "2")
     lines = out.splitlines()
     long = [x for x in lines if len(x) > columns and not x.startswith(estimate_view.COMMAND)]
     assert long == []
