@@ -25,6 +25,7 @@ PROGRAMS: tuple[str, ...] = (
     "stream_triad",
     "profiles",
     "scaling",
+    "estimate_speed",
 )
 if importlib.util.find_spec("mlperf_loadgen"):  # the extra `loadgen`
     PROGRAMS += ("loadgen_check",)

@@ -54,7 +54,9 @@ def _plan(file: EstimateFile) -> str:
 
 
 def _epochs(epochs: float | None) -> str:
-    return "the usual epochs of each way" if epochs is None else f"{epochs:g} epochs"
+    if epochs is None:
+        return "the usual epochs of each way"
+    return "1 epoch" if epochs == 1 else f"{epochs:g} epochs"
 
 
 def _best(file: EstimateFile) -> list[str]:
