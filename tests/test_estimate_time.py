@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from hwbench import way_times
+from hwbench import summary, way_times
 from hwbench.estimated import Row
 from hwbench.units import J_PER_KWH
-from tests import estimates
+from tests import estimates, fakes
 from tests.estimates import (
     CHECKPOINT_S,
     asked,
@@ -332,10 +332,8 @@ def test_several_processes_that_differ_more_make_a_wider_interval(tmp_path: Path
 
 def test_a_short_record_is_as_uncertain_as_it_must_be_and_says_why() -> None:
     brief: Any = simple()
-    visits = [estimates.fakes.visit_result(case(100), n, 0.1, 0.1) for n in range(2)]
-    short = estimates.summary.measurement(
-        estimates.fakes.planned(case(100)), visits, replace(estimates.LONG, rounds=2)
-    )
+    visits = [fakes.visit_result(case(100), n, 0.1, 0.1) for n in range(2)]
+    short = summary.measurement(fakes.planned(case(100)), visits, replace(estimates.LONG, rounds=2))
     told, quiet = row(record(short)), row(brief)
     assert told.time_s and quiet.time_s
     assert math.log(told.time_s.high / told.time_s.low) / 2 > 1.6449 * math.hypot(0.10, 0.06) * 0.95
