@@ -167,7 +167,9 @@ def _worth(a: Assumption) -> bool:
 
 
 def _assumption(a: Assumption) -> str:
-    value = "not known" if a.value is None else a.value
+    if a.value is None:
+        return f"{a.name}: not known ({a.source})"
+    value = a.value
     value = digits(value) if isinstance(value, float) else value
     dated = f", {a.date}" if a.date and a.date not in a.source else ""
     return f"{a.name}: {value} {a.unit}".rstrip() + f" ({a.source}{dated})"

@@ -24,7 +24,7 @@ def assumptions(
             )
         )
     if plan.item_bytes is None or plan.item_bytes_source is not None:
-        unknown = "not known: the first reading from the disk and the data's storage are not in"
+        unknown = "the first reading from the disk and the data's storage are not in"
         found.append(
             Assumption(
                 name="size of an item",

@@ -9,10 +9,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from hwbench import estimate_file, estimate_view, json_schema, spending
+from hwbench import estimate_file, estimate_view, json_schema
 from hwbench import run as verb
 from hwbench.cli import status_of
-from hwbench.errors import BadRecord
+from hwbench.errors import BadInput, BadRecord
 from hwbench.estimated import EstimateFile
 from tests.estimates import LoopCrew, asked, kept, money, resnet, simple
 from tests.estimates import machine as machine
@@ -212,7 +212,7 @@ def _limit(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> float | None:
 
     def plan(options: verb.Options) -> Any:
         found.append(options.selection.max_seconds)
-        raise spending.BadInput("that is enough")
+        raise BadInput("that is enough")
 
     monkeypatch.setattr(verb, "make_plan", plan)
     assert status_of(["run", "--dry-run", *arguments]) == 2

@@ -39,9 +39,13 @@ class Asked:
 
     def __init__(self, **changes: Any) -> None:
         self.crew, self.progress = LoopCrew(), FakeProgress()
-        self.request = Request(
-            **({"workload": "mlp", "samples": 100_000, "epochs": 1.0, "item_bytes": 1.0} | changes)
-        )
+        usual: dict[str, Any] = {
+            "workload": "mlp",
+            "samples": 100_000,
+            "epochs": 1.0,
+            "item_bytes": 1.0,
+        }
+        self.request = Request(**(usual | changes))
 
     def go(self) -> EstimateFile:
         """Estimate."""
@@ -79,7 +83,7 @@ def test_only_what_is_asked_for_is_measured() -> None:
     loader_known(0.0001)
     one = Asked(batch_size=48)
     assert one.go().plan.batch_size == 48
-    assert all("/b48" in i or "/48/" in i or "48" in i for i in one.cases)
+    assert one.cases and all("/48/" in i for i in one.cases)
 
 
 def test_the_newest_record_of_this_machine_is_taken() -> None:
@@ -244,7 +248,12 @@ def test_a_measurement_that_fails_leaves_no_estimate() -> None:
 
 
 def test_a_wrong_request_is_refused_before_anything_is_measured() -> None:
-    for wrong in ({"on": ("aws:nonesuch",)}, {"epochs": None}, {"batch_size": 200_000}):
+    wrongs: tuple[dict[str, Any], ...] = (
+        {"on": ("aws:nonesuch",)},
+        {"epochs": None},
+        {"batch_size": 200_000},
+    )
+    for wrong in wrongs:
         one = Asked(**wrong)
         with pytest.raises(BadInput):
             one.go()

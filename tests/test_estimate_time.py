@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from hwbench import way_times
+from hwbench import summary, way_times
 from hwbench.estimated import Row
 from hwbench.units import J_PER_KWH
-from tests import estimates
+from tests import estimates, fakes
 from tests.estimates import (
     CHECKPOINT_S,
     asked,
@@ -332,10 +332,52 @@ def test_several_processes_that_differ_more_make_a_wider_interval(tmp_path: Path
 
 def test_a_short_record_is_as_uncertain_as_it_must_be_and_says_why() -> None:
     brief: Any = simple()
-    visits = [estimates.fakes.visit_result(case(100), n, 0.1, 0.1) for n in range(2)]
-    short = estimates.summary.measurement(
-        estimates.fakes.planned(case(100)), visits, replace(estimates.LONG, rounds=2)
-    )
+    visits = [fakes.visit_result(case(100), n, 0.1, 0.1) for n in range(2)]
+    short = summary.measurement(fakes.planned(case(100)), visits, replace(estimates.LONG, rounds=2))
     told, quiet = row(record(short)), row(brief)
     assert told.time_s and quiet.time_s
     assert math.log(told.time_s.high / told.time_s.low) / 2 > 1.6449 * math.hypot(0.10, 0.06) * 0.95
+
+
+def test_a_total_is_a_sum_so_a_fitted_step_is_a_mean_too() -> None:
+    """One visit in five took half as long again: the mean is 1.1 times the median."""
+    skewed = [measured(case(b), *[(0.02 + 0.001 * b) * x for x in SKEWED]) for b in (16, 32, 64)]
+    assert {m.verdict for m in skewed} & {"drifting"} == set()
+    for batch, median_s in ((64, 0.084), (48, 0.068)):
+        found = row(record(*skewed), batch_size=batch)
+        assert found.terms is not None
+        assert found.terms.step_s == pytest.approx(1.1 * median_s, rel=0.01)
+
+
+SKEWED = (1.0, 1.0, 1.5, 1.0, 1.0)
+
+
+def test_a_checkpoint_is_the_weights_and_what_the_optimiser_keeps_of_each() -> None:
+    (adamw,) = [a for a in row(simple()).assumptions if a.name == "a checkpoint"]
+    assert adamw.value == 10_020_874 * 4 * 3  # two moments
+    found = asked(estimates.resnet(), workload="resnet50").rows[0]
+    (sgd,) = [a for a in found.assumptions if a.name == "a checkpoint"]
+    assert sgd.value == 25_557_032 * 4 * 2  # one
+
+
+def test_a_curve_of_a_wide_row_is_smooth_at_the_rows_own_size() -> None:
+    """The row has more draws than the curve: where they meet there is no step."""
+    of = case(4, name="resnet50", shape={"image": 224})
+    made = record(measured(of, 10.0))
+    found = asked(made, workload="resnet50", on=("aws:p5.4xlarge",), curve_sizes=500).rows[0]
+    assert found.curve is not None and found.time_s is not None
+    assert found.time_s.high > 2 * found.time_s.low
+    for numbers in (found.curve.time_s, found.curve.time_s_low, found.curve.time_s_high):
+        known = [n for n in numbers if n is not None]
+        assert known == sorted(known) and len(known) == 500
+    spot = asked(
+        made,
+        workload="resnet50",
+        on=("aws:p5.4xlarge",),
+        purchases=("spot",),
+        money=money(spot_usd_per_h=2.0, interruptions="0.05"),
+        curve_sizes=100,
+    ).rows[0]
+    assert spot.curve is not None
+    known = [n for n in spot.curve.cost_usd if n is not None]
+    assert known == sorted(known) and len(known) == 100
