@@ -124,6 +124,31 @@ def ways(
     return found
 
 
+def by_nearest(
+    steps: Sequence[Step], instances: Sequence[Instance]
+) -> list[tuple[Step, list[Instance]]]:
+    """Return the instances with the step that each is scaled from: the nearest device's.
+
+    The same device comes before one of its kind (accelerator or processor), that before any other;
+    of equals the first. A GPU's step thus tells of GPUs although this machine has none.
+    """
+    found: list[tuple[Step, list[Instance]]] = [(s, []) for s in steps]
+    sheets = [source_of(s).sheet for s in steps]
+    for instance in instances:
+        target = _sheet(instance)
+        distances = [_distance(s, target) for s in sheets]
+        found[distances.index(min(distances))][1].append(instance)
+    return [(step, group) for step, group in found if group]
+
+
+def _distance(source: DataSheet, target: DataSheet | str) -> int:
+    if isinstance(target, str):
+        return 0  # it has no figure whatever it is scaled from
+    if source.name == target.name:
+        return 0
+    return 1 if (source.kind == "cpu") == (target.kind == "cpu") else 2
+
+
 def _predicted(
     step: Step, source: Sighting, sheets: list[DataSheet], dtype: str, share: float = 1.0
 ) -> list[Scaled]:

@@ -174,16 +174,16 @@ def _bought(request: Request, instance: Instance, option: str, today: datetime.d
 def _ways(
     request: Request, found: Found, around: Circumstances, chosen: Sequence[Instance]
 ) -> list[Ways | NoWay]:
-    """Return each instance as a way: by its own record where there is one, else scaled."""
+    """Return each instance as a way: by its own record, else scaled from the nearest device's."""
     measured = record_finding.by_instance(found.records, request)
     ways: dict[str, Ways | NoWay] = {}
     to_scale = [i for i in chosen if i.name not in measured]
-    if to_scale:
-        dtype = request.dtype or found.step.case.dtype
-        scaled = instance_ways.ways(found.step, to_scale, around, dtype)
-        ways = {w.name: w for w in scaled}
+    steps = record_finding.all_steps(found, request)
+    for step, near in instance_ways.by_nearest(steps, to_scale):
+        dtype = request.dtype or step.case.dtype
+        ways |= {w.name: w for w in instance_ways.ways(step, near, around, dtype)}
     for instance in chosen:
         if instance.name in measured:
-            near = replace(around, name=instance.name, provider=instance.provider)
-            ways[instance.name] = instance_ways.rented(way_here(measured[instance.name], near))
+            own = replace(around, name=instance.name, provider=instance.provider)
+            ways[instance.name] = instance_ways.rented(way_here(measured[instance.name], own))
     return [ways[i.name] for i in chosen]

@@ -200,6 +200,19 @@ def _loader(
     return found, None
 
 
+def all_steps(found: Found, request: Request) -> list[Step]:
+    """Return the step to start from, and after it those of the other records at hand."""
+    wanted = Wanted(
+        workload=request.workload,
+        runtime=request.runtime,
+        dtype=found.step.case.dtype,  # the plan's
+        batch_size=request.batch_size,
+    )
+    others = [r for r in found.records if r.id != found.step.record.id]
+    told = (step_source.step_of(r, wanted) for r in others)
+    return [found.step, *(s for s in told if s is not None)]
+
+
 def by_instance(records: Sequence[Record], request: Request) -> dict[str, Step]:
     """Return the measured steps of records that were made on cloud instances, by their names."""
     found: dict[str, Step] = {}

@@ -74,6 +74,21 @@ def test_from_a_processor_to_a_gpu_no_accuracy_was_measured_and_that_is_said() -
     assert wide > 1.6449 * 0.45
 
 
+def test_of_several_records_each_instance_is_scaled_from_the_nearest_device(machine: Path) -> None:
+    of = case(4, name="resnet50", shape={"image": 224})
+    mine = record(measured(of, 10.0))
+    there = replace(simple().environment, machine_id="another")
+    paths = kept(Path("both"), mine, replace(resnet(0.1, 64), environment=there))
+    on = ("aws:g5.xlarge", "aws:p4de.24xlarge", "aws:c7i.8xlarge")
+    rows = asked(paths, workload="resnet50", on=on, samples=1_280_000, epochs=90.0).rows
+    for found in rows[:2]:
+        (note,) = [a for a in found.assumptions if a.name == "step"]
+        assert "A100" in note.source and found.batch_size in (64, 512)
+        assert not any("from a CPU" in w for w in found.warnings)
+    # From the processor, then: this one's has no data sheet, and its record no kernels.
+    assert rows[2].basis is None and "A100" not in rows[2].reasons["time_s"]
+
+
 def test_an_instance_with_a_record_of_its_own_is_measured(machine: Path) -> None:
     theirs = replace(
         resnet(0.05, 64),
