@@ -10,7 +10,7 @@ from hwbench.render import NOTHING, digits, half_width, printable
 SHOWN = 30  # rows; all are in the JSON
 MOST_HALF = 9.99  # half an interval by its point, above which it only says so
 GAP = "  "
-FIGURES = ("time", "±", "power", "energy", "cost", "±", "CO2")
+FIGURES = ("time", "±", "power", "peak", "energy", "cost", "±", "CO2")
 
 
 def chosen(file: EstimateFile) -> list[Row]:
@@ -35,7 +35,7 @@ def table(file: EstimateFile) -> str:
     names = [_name(r, several) for r in rows]
     cells = [_cells(r, marks) for r in rows]
     one = [(*n, *c) for n, c in zip(names, cells, strict=True)]
-    lines = _lines(("instance", "", *FIGURES, "basis", ""), one, left=(0, 1, 9, 10))
+    lines = _lines(("instance", "", *FIGURES, "basis", ""), one, left=(0, 1, 10, 11))
     if max(map(len, lines)) > render.width():
         lines = _two_lines(names, cells)
     left = len(file.rows) - len(rows)
@@ -44,11 +44,12 @@ def table(file: EstimateFile) -> str:
 
 
 def _two_lines(names: Sequence[Sequence[str]], cells: Sequence[Sequence[str]]) -> list[str]:
-    """Return each name on a line of its own, above its figures."""
-    head, rule, *figures = _lines(("", *FIGURES, "basis", ""), [("", *c) for c in cells], (8, 9))
+    """Return each name on a line of its own, with basis and signs, above its figures."""
+    n = len(FIGURES)
+    head, rule, *figures = _lines(("", *FIGURES), [("", *c[:n]) for c in cells], ())
     found = [head, rule]
-    for name, line in zip(names, figures, strict=True):
-        found += [" ".join(n for n in name if n), line]
+    for name, cell, line in zip(names, cells, figures, strict=True):
+        found += [printable(" ".join(part for part in (*name, *cell[n:]) if part)), line]
     return found
 
 
@@ -81,6 +82,7 @@ def _cells(r: Row, marks: dict[str, str]) -> tuple[str, ...]:
         told("time_s", duration(r.time_s.point) if r.time_s else None),
         _half(r.time_s),
         told("power_w", f"{digits(r.power_w.point)} W" if r.power_w else None),
+        _peak(r),
         told("energy_j", kwh(r.energy_j.point) if r.energy_j else None),
         told("cost_usd", usd(r.cost_usd.point) if r.cost_usd else None),
         _half(r.cost_usd),
@@ -88,6 +90,12 @@ def _cells(r: Row, marks: dict[str, str]) -> tuple[str, ...]:
         r.basis or NOTHING,
         _signs(r),
     )
+
+
+def _peak(r: Row) -> str:
+    if r.power_w is None:
+        return ""
+    return NOTHING if r.power_w.peak is None else f"{digits(r.power_w.peak)} W"
 
 
 def _half(figure: Figure | None) -> str:
