@@ -19,6 +19,7 @@ from hwbench import (
     data_found,
     data_made,
     host,
+    later_interval,
     lock,
     loop_actual,
     loop_forecast,
@@ -198,6 +199,7 @@ def _predicted(
     loading = replace(measured.case.loading, samples=plan.samples)
     measured = replace(measured, case=replace(measured.case, loading=loading))
     terms, total = loop_forecast.forecast(measured, plan, floor)
+    total = later_interval.by_history(total, validations.past(environment.machine_id, known))
     return Validation(
         schema=SCHEMA,
         id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from hwbench.later_interval import Past
 from hwbench.outcomes import NEWEST_BYTES
 from hwbench.validation import Validation
 from hwbench.validations_floor import Floor, floor_of
@@ -78,6 +79,15 @@ def _parsed(line: bytes) -> Held | None:
     except (ValueError, TypeError, ZeroDivisionError):
         return None
     return held if sound else None
+
+
+def past(machine: str, known: Iterable[Held]) -> list[Past]:
+    """Return what the runs of a machine missed their predictions by, the oldest first."""
+    return [
+        Past(error_log=h.error_log, expected_log=h.expected_log, predicted_s=h.predicted_s)
+        for h in known
+        if h.machine == machine
+    ]
 
 
 def floor(machine: str, known: Iterable[Held]) -> Floor:

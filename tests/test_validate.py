@@ -302,14 +302,17 @@ def test_a_network_without_a_judge_has_no_evaluation_term(
     assert value.plan.evaluation_batches == 0 and value.ratio == pytest.approx(1)
 
 
-def test_a_floor_is_taken_from_the_history(go: Validate, machine: LoopMachine) -> None:
+def test_from_nine_runs_on_the_interval_is_what_they_missed_by(
+    go: Validate, machine: LoopMachine
+) -> None:
     for _ in range(9):
         machine.began = machine.clock.now
         assert "assumed" in go().validation.total_s.basis
     machine.began = machine.clock.now
-    assert (
-        "1.0% for the extrapolation itself, from 9 validated runs" in go().validation.total_s.basis
-    )
+    total = go().validation.total_s
+    assert "90% of the 9 validated runs of this machine" in total.basis
+    # They missed by nothing: what is left is the least that any machine is trusted with.
+    assert total.half_log == pytest.approx(1.6449 * 0.01, rel=1e-3)
 
 
 def test_an_earlier_file_at_the_same_place_is_set_aside(go: Validate, tmp_path: Path) -> None:
