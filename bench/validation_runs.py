@@ -1,6 +1,6 @@
 """Thirty-two real training runs, each predicted from twenty seconds of it: how far off, how sure.
 
-`python -m bench.validation_runs --out DIR` takes two and a half hours of an otherwise idle machine,
+`python -m bench.validation_runs --out DIR` takes three and a half hours of an otherwise idle machine,
 goes on where it was stopped, and prints the table; `--table` prints it of what is there. Four
 networks, data in memory and on disk, two batch sizes, each twice in a row: the second stretch
 predicted by the whole of the first is the floor, what the machine itself allows.
@@ -18,10 +18,10 @@ from pathlib import Path
 from hwbench import stats, validation_file
 from hwbench.validation import Validation
 
-NETWORKS = {"mlp": (128, 512), "resnet18": (8, 16), "vit_tiny": (4, 8), "lstm": (20, 40)}
+NETWORKS = {"resnet18": (8, 16), "vit_tiny": (4, 8), "lstm": (20, 40), "mlp": (128, 512)}
 RESIDENCES = ("memory", "disk")
 REPEATS = 2
-MINUTES, SPREAD_S = 3.0, 90
+MINUTES, SPREAD_S = 3.0, 180
 
 
 def plan() -> list[tuple[str, str, int, int]]:
