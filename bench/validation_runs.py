@@ -1,7 +1,7 @@
 """Thirty-two real training runs, each predicted from twenty seconds of it: how far off, how sure.
 
-`python -m bench.validation_runs --out DIR` takes three and a half hours of an otherwise idle machine,
-goes on where it was stopped, and prints the table; `--table` prints it of what is there. Four
+`python -m bench.validation_runs --out DIR` takes three and a half hours of an idle machine, goes on
+where it was stopped, and prints the table; `--table` prints it of what is there. Four
 networks, data in memory and on disk, two batch sizes, each twice in a row: the second stretch
 predicted by the whole of the first is the floor, what the machine itself allows.
 """
