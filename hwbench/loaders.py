@@ -1,13 +1,11 @@
 """How fast loaders gave items on this machine, kept beside its history: a line each."""
 
-import json
 import math
-import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from hwbench.outcomes import NEWEST_BYTES
+from hwbench import history_file
 
 FILE = "loaders.jsonl"
 
@@ -35,29 +33,16 @@ class Loaded:
 
 def remember(loaded: Loaded, place: Path) -> None:
     """Add a measurement to the history; raise OSError if it cannot be written."""
-    place.mkdir(parents=True, exist_ok=True)
-    with (place / FILE).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(loaded)) + "\n")
+    history_file.append(place / FILE, [loaded])
 
 
 def read(place: Path) -> list[Loaded]:
     """Return what is on file; a line that is torn or of another form is passed over."""
-    try:
-        with (place / FILE).open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - NEWEST_BYTES))
-            lines = file.read().split(b"\n")
-    except OSError:
-        return []
-    return [loaded for line in lines if (loaded := _parsed(line)) is not None]
+    return history_file.read(place / FILE, Loaded, _sound)
 
 
-def _parsed(line: bytes) -> Loaded | None:
-    try:
-        loaded = Loaded(**json.loads(line))
-        sound = loaded.item_s > 0 and math.isfinite(loaded.item_s + loaded.cpu_s + loaded.sd_log)
-    except (ValueError, TypeError):
-        return None
-    return loaded if sound else None
+def _sound(loaded: Loaded) -> bool:
+    return loaded.item_s > 0 and math.isfinite(loaded.item_s + loaded.cpu_s + loaded.sd_log)
 
 
 def newest(

@@ -14,11 +14,11 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from hwbench import stats
+from hwbench import history_file, stats
 from hwbench.measurement import Measurement, Record
 from hwbench.units import S_PER_H
 
@@ -26,7 +26,7 @@ ENOUGH = 20  # outcomes from which the machine's own drift is learned
 ENOUGH_RUNS = 5  # that they come from: the cases of one pair of runs share its luck
 LEAST_GAP_S, MOST_GAP_S = 0.5 * S_PER_H, 48 * S_PER_H  # between two stretches: "hours"
 ASSUMED_SD = 0.06  # of the logarithm, from hour to hour; docs/methodology.md says where from
-NEWEST_BYTES = 8 << 20  # of the file: older lines are not read
+FILE = "stretches.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +67,7 @@ def folder(environ: Mapping[str, str] = os.environ) -> Path:
 
 def remember(record: Record, place: Path) -> None:
     """Add the stretches of a record to the history; raise OSError if it cannot be written."""
-    lines = [json.dumps(asdict(s)) + "\n" for s in stretches(record)]
-    if not lines:
-        return
-    place.mkdir(parents=True, exist_ok=True)
-    with (place / "stretches.jsonl").open("a", encoding="utf-8") as file:
-        file.write("".join(lines))  # one write: lines of two runs never mix
+    history_file.append(place / FILE, stretches(record))
 
 
 def stretches(record: Record) -> list[Stretch]:
@@ -113,23 +108,11 @@ def _key(m: Measurement, record: Record) -> str:
 
 def read(place: Path) -> list[Stretch]:
     """Return the stretches on file; a line that is torn or of another form is passed over."""
-    try:
-        with (place / "stretches.jsonl").open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - NEWEST_BYTES))
-            lines = file.read().split(b"\n")
-    except OSError:
-        return []
-    return [s for line in lines if (s := _parsed(line)) is not None]
+    return history_file.read(place / FILE, Stretch, _sound)
 
 
-def _parsed(line: bytes) -> Stretch | None:
-    try:
-        value = json.loads(line)
-        stretch = Stretch(**value)
-        sound = math.isfinite(stretch.log_mean + stretch.at_s) and stretch.sd >= 0
-        return stretch if sound and stretch.visits >= 2 else None
-    except (ValueError, TypeError):
-        return None
+def _sound(stretch: Stretch) -> bool:
+    return math.isfinite(stretch.log_mean + stretch.at_s) and stretch.sd >= 0 and stretch.visits > 1
 
 
 def spread(machine: str, known: Iterable[Stretch]) -> Spread:

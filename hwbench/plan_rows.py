@@ -74,7 +74,7 @@ def _around(found: Found, request: Request, plan: Plan) -> Circumstances:
         loader=found.loader,
         no_loader=found.no_loader,
         workers=request.workers,
-        floor=validations.floor(machine, known),
+        floor=validations.floor(machine, found.step.case.device, known),
         samples=plan.samples,
     )
 

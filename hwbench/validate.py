@@ -195,11 +195,13 @@ def _predicted(
     now = datetime.datetime.now(datetime.UTC)
     plan = loop_plan.plan_of(measured, options.minutes)
     known = validations.read(outcomes.folder())
-    floor = validations.floor(environment.machine_id, known)
+    device = measured.case.device
+    floor = validations.floor(environment.machine_id, device, known)
     loading = replace(measured.case.loading, samples=plan.samples)
     measured = replace(measured, case=replace(measured.case, loading=loading))
     terms, total = loop_forecast.forecast(measured, plan, floor)
-    total = later_interval.by_history(total, validations.past(environment.machine_id, known))
+    past = validations.past(environment.machine_id, device, known)
+    total = later_interval.by_history(total, past)
     return Validation(
         schema=SCHEMA,
         id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",

@@ -1,15 +1,13 @@
 """The history of validated runs on this machine, a line each, beside that of its stretches."""
 
-import json
 import math
-import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from hwbench import history_file
 from hwbench.later_interval import Past
-from hwbench.outcomes import NEWEST_BYTES
 from hwbench.validation import Validation
 from hwbench.validations_floor import Floor, floor_of
 
@@ -31,6 +29,7 @@ class Held:
     expected_log: float  # the standard error that the visits' spread told
     half_log: float
     inside: bool
+    device: str = "cpu"
 
     @property
     def error_log(self) -> float:
@@ -55,41 +54,33 @@ def remember(done: Validation, place: Path) -> None:
         expected_log=done.total_s.sampling_log,
         half_log=done.total_s.half_log,
         inside=bool(done.inside),
+        device=case.device,
     )
-    place.mkdir(parents=True, exist_ok=True)
-    with (place / FILE).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(held)) + "\n")  # one write: lines of two runs never mix
+    history_file.append(place / FILE, [held])
 
 
 def read(place: Path) -> list[Held]:
     """Return what is on file; a line that is torn or of another form is passed over."""
-    try:
-        with (place / FILE).open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - NEWEST_BYTES))
-            lines = file.read().split(b"\n")
-    except OSError:
-        return []
-    return [held for line in lines if (held := _parsed(line)) is not None]
+    return history_file.read(place / FILE, Held, _sound)
 
 
-def _parsed(line: bytes) -> Held | None:
-    try:
-        held = Held(**json.loads(line))
-        sound = math.isfinite(held.error_log + held.expected_log + held.half_log)
-    except (ValueError, TypeError, ZeroDivisionError):
-        return None
-    return held if sound else None
+def _sound(held: Held) -> bool:
+    return math.isfinite(held.error_log + held.expected_log + held.half_log)
 
 
-def past(machine: str, known: Iterable[Held]) -> list[Past]:
-    """Return what the runs of a machine missed their predictions by, the oldest first."""
+def _of(machine: str, device: str, known: Iterable[Held]) -> list[Held]:
+    """Return the runs on one kind of device of a machine: its processor says nothing of a GPU."""
+    return [h for h in known if h.machine == machine and (h.device == "cpu") == (device == "cpu")]
+
+
+def past(machine: str, device: str, known: Iterable[Held]) -> list[Past]:
+    """Return what the runs of a device missed their predictions by, the oldest first."""
     return [
         Past(error_log=h.error_log, expected_log=h.expected_log, predicted_s=h.predicted_s)
-        for h in known
-        if h.machine == machine
+        for h in _of(machine, device, known)
     ]
 
 
-def floor(machine: str, known: Iterable[Held]) -> Floor:
-    """Return the floor of a machine, learned where enough of its runs were validated."""
-    return floor_of([(h.error_log, h.expected_log) for h in known if h.machine == machine])
+def floor(machine: str, device: str, known: Iterable[Held]) -> Floor:
+    """Return the floor of a machine's device, learned where enough of its runs were validated."""
+    return floor_of([(h.error_log, h.expected_log) for h in _of(machine, device, known)])

@@ -2,13 +2,13 @@
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hwbench import validations
+from hwbench import history_file, validations
 from hwbench.validations import Held
 from hwbench.validations_floor import ASSUMED, ASSUMED_SD_LOG, ENOUGH, LEAST_SD_LOG, floor_of
 
@@ -60,8 +60,23 @@ def test_other_machines_teach_this_one_nothing(tmp_path: Path) -> None:
     write(tmp_path, *[held(0.2)] * 9, *[held(0.9, machine="there")] * 30)
     known = validations.read(tmp_path)
     assert len(known) == 39
-    assert validations.floor("here", known).sd_log == pytest.approx(0.2)
-    assert validations.floor("nowhere", known) == ASSUMED
+    assert validations.floor("here", "cpu", known).sd_log == pytest.approx(0.2)
+    assert validations.floor("nowhere", "cpu", known) == ASSUMED
+
+
+def test_runs_on_the_processor_teach_a_gpu_nothing(tmp_path: Path) -> None:
+    gpu = [replace(held(0.02), device=f"cuda:{n % 2}") for n in range(9)]
+    write(tmp_path, *[held(0.2)] * 12, *gpu)
+    known = validations.read(tmp_path)
+    assert validations.floor("here", "cuda:0", known).sd_log == pytest.approx(0.02)
+    assert [round(p.error_log, 6) for p in validations.past("here", "cuda:0", known)] == [0.02] * 9
+    assert len(validations.past("here", "cpu", known)) == 12
+
+
+def test_a_line_of_before_devices_were_told_is_of_the_processor(tmp_path: Path) -> None:
+    line = {k: v for k, v in asdict(held(0.1)).items() if k != "device"}
+    write(tmp_path, json.dumps(line))
+    assert validations.read(tmp_path) == [held(0.1)]
 
 
 @pytest.mark.parametrize(
@@ -89,10 +104,7 @@ def test_no_history_is_an_empty_one(tmp_path: Path) -> None:
     assert validations.read(tmp_path / "gone") == []
 
 
-def test_only_the_newest_part_of_a_long_history_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_newest_part_of_a_long_history_is_read(tmp_path: Path) -> None:
     write(tmp_path, *(held(n / 100) for n in range(50)))
-    monkeypatch.setattr(validations, "NEWEST_BYTES", 1000)
-    kept = validations.read(tmp_path)
+    kept = history_file.read(tmp_path / validations.FILE, Held, lambda h: True, 1000)
     assert 0 < len(kept) < 5 and kept[-1].error_log == pytest.approx(0.49)
