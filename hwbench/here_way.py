@@ -33,13 +33,12 @@ class Circumstances:
     no_loader: str | None
     workers: int | None
     floor: Floor
-    samples: int
 
 
 def way_here(step: Step, around: Circumstances) -> Ways:
     """Return the machine of the step's record: its basis is `measured`."""
     record, m = step.record, step.case
-    loader, loader_notes = loader_term(step, around, _cores(step), 1.0, m.device == "cpu")
+    loader, loader_notes = loader_term(step, around, _cores(step), m.device == "cpu")
     power, no_power = power_term(step)
     checkpoint_bytes = checkpoint_bytes_of(m.name)
     floor = Factor.of_sigma("the extrapolation itself", around.floor.sd_log)
@@ -64,7 +63,8 @@ def way_here(step: Step, around: Circumstances) -> Ways:
         basis="measured",
         batch_size=step.batch_size,
         step_s=step.step_s,
-        step_factors=(*step.factors, floor),
+        step_factors=step.factors,
+        floor=floor,
         loader=loader,
         setup_s=step.setup_s,
         compile_s=step.compile_s,
@@ -133,27 +133,29 @@ def checkpoint_bytes_of(name: str) -> float:
 
 
 def loader_term(
-    step: Step, around: Circumstances, cores: float, slower: float, on_cpu: bool
+    step: Step, around: Circumstances, cores: float | None, on_cpu: bool
 ) -> tuple[LoaderTerm | None, Sequence[Assumption]]:
-    """Return the loader on `cores` like those it was measured on, each `slower` times slower.
+    """Return the loader on `cores` like those that it was measured on.
 
     On a processor without workers the step waits; with them both share the cores. Beside an
     accelerator as many workers as cores decode ahead.
     """
     loaded = around.loader
-    if loaded is None:
+    if loaded is None or cores is None:
         why = around.no_loader or "not measured"
+        if loaded is not None:
+            why = "how many cores would run it is not known"
         note = Assumption(
             name="loader", value=None, unit="", source=f"taken to keep up with the step: {why}"
         )
         return None, (note,)
-    cpu = loaded.cpu_s * slower
+    cpu = loaded.cpu_s
     workers = around.workers if around.workers is not None else (0 if on_cpu else math.ceil(cores))
-    alone = max(loaded.item_s, loaded.cpu_s) * slower
+    alone = max(loaded.item_s, loaded.cpu_s)
     item_s = alone if workers == 0 else cpu / min(workers, cores)
     overlap = "serial" if workers == 0 else ("shared" if on_cpu else "beside")
     factors = [Factor.of_sigma("loader", max(loaded.sd_log, 0.02))]
-    if slower != 1.0 or cores != loaded.cores:
+    if cores != loaded.cores:
         factors.append(Factor.of_sigma("loader on other cores", 0.3))
     note = Assumption(
         name="loader",
@@ -170,7 +172,6 @@ def loader_term(
         cores=cores,
         step_cores=min(cores, step.record.protocol.threads) if on_cpu else 0.0,
         factors=tuple(factors),
-        basis=loaded.description,
     )
     return term, (note,)
 

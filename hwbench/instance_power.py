@@ -19,11 +19,13 @@ def power(instance: Instance, sheet: DataSheet) -> tuple[PowerTerm | None, str |
     """Return a model of the instance's power by its data sheets: nothing of it is measured."""
     if instance.vcpus is None:
         return None, "the instance's virtual CPUs are not known, nor what they draw"
+    known = instance.memory_bytes is not None
     memory_w = (instance.memory_bytes or 0) * MEMORY_W_PER_BYTE
+    parts = "CPU + DRAM" if known else "CPU, without the DRAM, whose size is not known"
     n, tdp = instance.n_accelerators, sheet.tdp_w
     if sheet.kind == "cpu":
         active, idle = instance.vcpus * VCPU_MOST_W, instance.vcpus * VCPU_IDLE_W
-        peak, covers = active, "CPU + DRAM, modelled, not the wall"
+        peak, covers = active, f"{parts}, modelled, not the wall"
     elif tdp is None:
         return None, f"the TDP of {sheet.name} is not published"
     else:
@@ -32,7 +34,7 @@ def power(instance: Instance, sheet: DataSheet) -> tuple[PowerTerm | None, str |
         active = n * tdp * GPU_LOAD_FRAC + host_w
         idle = n * resting + instance.vcpus * VCPU_IDLE_W
         peak = n * tdp + instance.vcpus * VCPU_MOST_W
-        covers = "GPU + CPU + DRAM, modelled, not the wall"
+        covers = f"GPU + {parts}, modelled, not the wall"
     return (
         PowerTerm(
             active_w=active + memory_w,

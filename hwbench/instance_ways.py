@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from functools import cache
 
 from hwbench import (
@@ -13,13 +12,13 @@ from hwbench import (
     published,
     scaling,
     scaling_efficiency,
+    sightings,
 )
 from hwbench import scaled as scaled_facts
 from hwbench.data_sheet import DataSheet
 from hwbench.estimated import Assumption
 from hwbench.here_way import Circumstances, disk_assumption
 from hwbench.instance import Instance
-from hwbench.measurement import Record
 from hwbench.montecarlo import Factor
 from hwbench.scaled import Scaled, Sighting
 from hwbench.scaling_table import Table
@@ -46,67 +45,12 @@ def table() -> Table:
     return Table(published.figures(), {s.name: s for s in data_sheets.all_sheets()})
 
 
-def source_of(step: Step) -> Sighting:
-    """Return the measured step as what is scaled from.
-
-    A device that has no data sheet here gets one of what the record's own kernels reached.
-    """
-    record, m = step.record, step.case
-    device = next((d for d in record.devices if d.name == m.device), None)
-    model = device.model if device else None
-    if m.device == "cpu":
-        model = record.environment.cpu.model
-    found = data_sheets.find(model) if model else None
-    share = 1.0
-    if found is not None and found.kind == "cpu" and found.cores:
-        share = min(1.0, record.environment.cpu.cores / found.cores)
-    return Sighting(
-        workload=m.name,
-        dtype=m.dtype,
-        sheet=found or reached(record, m.device, model),
-        items_per_s=step.items_per_s,
-        sigma_log=step.sigma_log,
-        share_frac=share,
-    )
-
-
-# Of a data sheet's peaks what kernels reach; the judgement of methods, section 8.
-REACHED_FLOPS_FRAC, REACHED_BYTES_FRAC = 0.8, 0.8
-
-
-def reached(record: Record, device: str, model: str | None) -> DataSheet:
-    """Return a data sheet made of the best that the record's kernels did on a device."""
-    kernels = [
-        m
-        for m in record.measurements
-        if m.kind == "kernel" and m.device == device and m.status == "ok"
-    ]
-    flops = [m.flops_per_s.point for m in kernels if m.flops_per_s and m.dtype == "float32"]
-    moved = [m.bytes_per_s.point for m in kernels if m.bytes_per_s and m.name == "triad"]
-    return DataSheet(
-        name=model or device,
-        vendor="unknown",
-        kind="cpu" if device == "cpu" else "gpu",
-        year=int(record.created_utc[:4]),
-        bandwidth_bytes_per_s=max(moved) / REACHED_BYTES_FRAC if moved else None,
-        peak_flops_per_s={"float32": max(flops) / REACHED_FLOPS_FRAC} if flops else {},
-        cores=record.environment.cpu.cores,
-        source="what the record's own kernels reached, over 0.8",
-        date=_date(record),
-        confidence="low",
-    )
-
-
-def _date(record: Record) -> date:
-    return date.fromisoformat(record.created_utc[:10])
-
-
 def ways(
     step: Step, instances: Sequence[Instance], around: Circumstances, dtype: str
 ) -> list[Ways | NoWay]:
     """Return each instance as a way, scaled from the step, in their order."""
-    source = source_of(step)
-    sheets = [_sheet(i) for i in instances]
+    source = sightings.source_of(step)
+    sheets = [sightings.sheet_of(i) for i in instances]
     known = [s for s in sheets if isinstance(s, DataSheet)]
     unique = list({s.name: s for s in known}.values())
     gpus = [s for s in unique if s.kind != "cpu"]
@@ -124,31 +68,6 @@ def ways(
     return found
 
 
-def by_nearest(
-    steps: Sequence[Step], instances: Sequence[Instance]
-) -> list[tuple[Step, list[Instance]]]:
-    """Return the instances with the step that each is scaled from: the nearest device's.
-
-    The same device comes before one of its kind (accelerator or processor), that before any other;
-    of equals the first. A GPU's step thus tells of GPUs although this machine has none.
-    """
-    found: list[tuple[Step, list[Instance]]] = [(s, []) for s in steps]
-    sheets = [source_of(s).sheet for s in steps]
-    for instance in instances:
-        target = _sheet(instance)
-        distances = [_distance(s, target) for s in sheets]
-        found[distances.index(min(distances))][1].append(instance)
-    return [(step, group) for step, group in found if group]
-
-
-def _distance(source: DataSheet, target: DataSheet | str) -> int:
-    if isinstance(target, str):
-        return 0  # it has no figure whatever it is scaled from
-    if source.name == target.name:
-        return 0
-    return 1 if (source.kind == "cpu") == (target.kind == "cpu") else 2
-
-
 def _predicted(
     step: Step, source: Sighting, sheets: list[DataSheet], dtype: str, share: float = 1.0
 ) -> list[Scaled]:
@@ -163,32 +82,31 @@ def _predicted(
     )
 
 
-def _sheet(instance: Instance) -> DataSheet | str:
-    """Return the data sheet of what computes, or why there is none."""
-    if instance.accelerator is not None:
-        known = {s.name: s for s in data_sheets.all_sheets()}
-        found = known.get(instance.accelerator) or data_sheets.find(instance.accelerator)
-        return found or f"no data sheet of {instance.accelerator} in the catalogue"
-    if instance.cpu is None:
-        return "its processor is not known"
-    return data_sheets.find(instance.cpu) or f"no data sheet of {instance.cpu} in the catalogue"
-
-
 def _devices(instance: Instance) -> tuple[str, ...]:
     if instance.accelerator is None:
         return (instance.cpu or "cpu",)
     return (instance.accelerator,) * instance.n_accelerators
 
 
-def cores_of(instance: Instance) -> float | None:
-    """Return the whole cores: a virtual CPU is half a one where that is not said otherwise."""
+HALF = Assumption(
+    name="cores of a virtual CPU",
+    value=0.5,
+    unit="cores",
+    source=f"{JUDGED}: hyper-threads; the catalogue does not say",
+)
+
+
+def cores_of(instance: Instance) -> tuple[float | None, tuple[Assumption, ...]]:
+    """Return the whole cores, and what was assumed; None where the virtual CPUs are not known."""
     if instance.vcpus is None:
-        return None
-    return instance.vcpus / (instance.vcpus_per_core or 2)
+        return None, ()
+    if instance.vcpus_per_core is not None:
+        return instance.vcpus / instance.vcpus_per_core, ()
+    return instance.vcpus / 2, (HALF,)
 
 
 def _share(instance: Instance, sheet: DataSheet) -> float:
-    cores = cores_of(instance)
+    cores, _ = cores_of(instance)
     return 1.0 if cores is None or not sheet.cores else cores / sheet.cores
 
 
@@ -221,8 +139,8 @@ def _way(
                 source=f"{efficiency.basis} ({efficiency.source})",
             )
         )
-    cores = cores_of(instance) or 1.0
-    loader, loader_notes = here_way.loader_term(step, around, cores, 1.0, sheet.kind == "cpu")
+    cores, core_notes = cores_of(instance)
+    loader, loader_notes = here_way.loader_term(step, around, cores, sheet.kind == "cpu")
     room = instance.accelerator_memory_bytes or sheet.memory_bytes
     if sheet.kind == "cpu":
         room = instance.memory_bytes
@@ -235,7 +153,8 @@ def _way(
         basis="scaled",
         batch_size=step.batch_size,
         step_s=step_s,
-        step_factors=(*factors, floor),
+        step_factors=tuple(factors),
+        floor=floor,
         loader=loader,
         setup_s=BOOT_S + step.setup_s,
         compile_s=step.compile_s,
@@ -251,6 +170,7 @@ def _way(
         fits_memory=here_way.fits(step, room),
         assumptions=(
             *notes,
+            *core_notes,
             *loader_notes,
             _boot(),
             _disk(),

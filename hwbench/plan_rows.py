@@ -12,6 +12,7 @@ from hwbench import (
     outcomes,
     places,
     record_finding,
+    sightings,
     spending,
     validations,
 )
@@ -55,7 +56,7 @@ def all_rows(
     request: Request, plan: Plan, found: Found, maker: Maker, asked: Wanted
 ) -> tuple[list[Made], list[str]]:
     """Return the rows, and what is to be said of the catalogue."""
-    around = _around(found, request, plan)
+    around = _around(found, request)
     made = _machine_rows(request, plan, found, maker, around) if asked.machine else []
     made += _instance_rows(request, plan, found, maker, around, asked)
     if "hosted" in request.purchases and request.money.hosted_usd_per_h is None:
@@ -65,7 +66,7 @@ def all_rows(
     return made, [*notes, *instances.ageing(asked.instances, asked.today)]
 
 
-def _around(found: Found, request: Request, plan: Plan) -> Circumstances:
+def _around(found: Found, request: Request) -> Circumstances:
     known = validations.read(outcomes.folder())
     machine = found.step.record.environment.machine_id
     return Circumstances(
@@ -75,7 +76,6 @@ def _around(found: Found, request: Request, plan: Plan) -> Circumstances:
         no_loader=found.no_loader,
         workers=request.workers,
         floor=validations.floor(machine, found.step.case.device, known),
-        samples=plan.samples,
     )
 
 
@@ -179,7 +179,7 @@ def _ways(
     ways: dict[str, Ways | NoWay] = {}
     to_scale = [i for i in chosen if i.name not in measured]
     steps = record_finding.all_steps(found, request)
-    for step, near in instance_ways.by_nearest(steps, to_scale):
+    for step, near in sightings.by_nearest(steps, to_scale):
         dtype = request.dtype or step.case.dtype
         ways |= {w.name: w for w in instance_ways.ways(step, near, around, dtype)}
     for instance in chosen:

@@ -147,6 +147,7 @@ def factors(recipe: Recipe, cost: bool) -> list[Factor]:
     way, bought = recipe.way, recipe.bought
     found = [
         *way.step_factors,
+        way.floor,
         *(way.loader.factors if way.loader else ()),
         *way.start_factors,
         *way.io_factors,

@@ -157,12 +157,12 @@ def _batch(
 
 
 def _with_batch(recipe: Recipe, step: Step) -> Recipe:
-    """Return a recipe with the step at another batch; its last factor is the floor."""
+    """Return a recipe with the step at another batch."""
     way = replace(
         recipe.way,
         batch_size=step.batch_size,
         step_s=step.step_s,
-        step_factors=(*step.factors, recipe.way.step_factors[-1]),
+        step_factors=step.factors,
         fits_memory=here_way.fits_here(step),
     )
     return replace(recipe, way=way, plan=replace(recipe.plan, batch_size=step.batch_size))

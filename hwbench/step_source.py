@@ -13,7 +13,6 @@ from hwbench.montecarlo import Factor
 LAST_FRAC = 1 / 3  # of a drifting record, from which it is extrapolated: what lasts
 BEYOND_LOG = 0.10  # for each doubling of the batch beyond those measured; methodology
 SHORT_LOG = 0.10  # of visits too short or too few to tell how the machine drifts; methodology
-LONG_S = 1800.0  # a run this long has the drift from hour to hour in it
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -108,7 +108,7 @@ def parts(way: Ways, n: Counts, shortcut: Shortcut, plan: Plan, drawn: Drawn) ->
     import numpy as np
 
     batch = way.batch_size * max(1, len(way.devices))
-    spread = drawn.product(way.step_factors)
+    spread = drawn.product((*way.step_factors, way.floor))
     load = _load(way.loader, batch, drawn)
     step = way.step_s * spread * shortcut.step_ratio.point * drawn.product(shortcut.factors)
     forward = _overlapped(way.evaluation_item_s * way.batch_size * spread, load, way.loader)

@@ -21,7 +21,6 @@ class LoaderTerm:
     cores: float
     step_cores: float  # that a step keeps busy; 0 on an accelerator
     factors: tuple[Factor, ...]
-    basis: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +46,7 @@ class Ways:
     batch_size: int  # a device
     step_s: float
     step_factors: tuple[Factor, ...]
+    floor: Factor  # of extrapolating at all, whatever the step
     loader: LoaderTerm | None
     setup_s: float
     compile_s: float

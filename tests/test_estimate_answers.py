@@ -19,6 +19,7 @@ from tests.estimates import (
     asked,
     case,
     kept,
+    loader_known,
     measured,
     money,
     on_a_gpu,
@@ -324,3 +325,24 @@ def test_break_even_is_against_the_cheapest_that_is_rented() -> None:
     # 10 epochs of 0.001 s a sample: 1.9 USD an hour are saved
     assert samples == pytest.approx(7000 / 1.9 * 3600 / 0.01, rel=0.02)
     assert asked(made, purchases=("on-demand",), money=said).break_even == ()
+
+
+def test_cores_that_nobody_states_are_an_assumption_and_never_one(machine: Path) -> None:
+    path = machine / "own.csv"
+    path.write_text(
+        "provider,sku,usd_per_h,accelerator,n_accelerators,vcpus,vcpus_per_core,source,date\n"
+        "own,said,1.5,A100-SXM-80GB,1,16,1,a contract,2026-11-01\n"
+        "own,half,1.5,A100-SXM-80GB,1,16,,a contract,2026-11-01\n"
+        "own,none,1.5,A100-SXM-80GB,1,,,a contract,2026-11-01\n"
+    )
+    loader_known(0.001, workload="resnet50")
+    on = ("own:said", "own:half", "own:none")
+    said, half, none = asked(resnet(0.1, 64), workload="resnet50", on=on, catalog=path).rows
+    loaders = [next(a for a in r.assumptions if a.name == "loader") for r in (said, half, none)]
+    assert loaders[0].value == pytest.approx(0.001 / 16)
+    assert loaders[1].value == pytest.approx(0.001 / 8)
+    assert loaders[2].value is None and "cores" in loaders[2].source
+    guessed = [any(a.name == "cores of a virtual CPU" for a in r.assumptions) for r in (said, half)]
+    assert guessed == [False, True]
+    assert none.terms is not None and none.terms.loader_s is None
+    assert said.energy_covers is not None and "without the DRAM" in said.energy_covers

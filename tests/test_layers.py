@@ -38,9 +38,9 @@ LAYERS = {
     " request_numbers resuming rounds row_figures row_flows row_making row_notes"
     " sampler sampling scaling scaling_cpu scaling_efficiency scaling_facts"
     " scaling_kernel scaling_table scenario_figures scenarios selection server_search"
-    " serving signs skypilot_catalog solving spending step_source stopping store"
-    " summary sysfs targets timing training_choice tuning user_cache validation_file"
-    " validations verdicts virtual visiting way_times worker",
+    " serving sightings signs skypilot_catalog solving spending step_source stopping"
+    " store summary sysfs targets timing training_choice tuning user_cache"
+    " validation_file validations verdicts virtual visiting way_times worker",
     "verbs": "doctor estimate instances_study listing plot power run validate",
     "shell": "__main__ bar cli cli.* energy_views estimate_table estimate_units estimate_view"
     " instances_view power_view render scenario_views tuning_view validation_view"
