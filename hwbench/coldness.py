@@ -52,12 +52,7 @@ def extra_s(dataset: Dataset) -> tuple[float | None, str | None]:
     if dataset.bytes_on_disk > _most_bytes():
         return None, "the data are too large to be read beforehand: the visits read them cold too"
     files = files_of(dataset)
-    sample, total = [], 0
-    for file in files:
-        sample.append(file)
-        total += file.stat().st_size
-        if total >= SAMPLE_BYTES:
-            break
+    sample = _sample(files)
     try:
         if not evict(sample):
             return None, "this system cannot be asked to forget a file's pages"
@@ -67,6 +62,29 @@ def extra_s(dataset: Dataset) -> tuple[float | None, str | None]:
     except OSError as e:
         return None, f"the data could not be read beforehand: {e.strerror}"
     return max(0.0, cold_s - warm_s) * dataset.bytes_on_disk / read, None
+
+
+def cold_bytes_per_s(dataset: Dataset) -> float | None:
+    """Return how fast the disk gives the data, a sample evicted and read; None if not known."""
+    try:
+        sample = _sample(files_of(dataset))
+        if not sample or not evict(sample):
+            return None
+        cold_s, read = _reading(sample, SAMPLE_BYTES)
+    except OSError:
+        return None
+    return read / cold_s if cold_s > 0 else None
+
+
+def _sample(files: list[Path]) -> list[Path]:
+    """Return the first files, as many as hold the sample's bytes."""
+    sample, total = [], 0
+    for file in files:
+        sample.append(file)
+        total += file.stat().st_size
+        if total >= SAMPLE_BYTES:
+            break
+    return sample
 
 
 def _most_bytes() -> float:

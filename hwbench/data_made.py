@@ -15,12 +15,13 @@ from typing import Any
 
 from hwbench import artifacts
 from hwbench.dataset import DataKind, Dataset
-from hwbench.errors import StorageFull, Unavailable
+from hwbench.errors import BadInput, StorageFull, Unavailable
 from hwbench.registry import Network
 
 # The usual photograph of ImageNet: 500 x 375 px, about 110 kB (Russakovsky et al. 2015).
 WIDTH, HEIGHT, QUALITY = 500, 375, 90
 CLASSES = 10
+LEAST_IMAGES = 32
 DISTINCT = {"images": 512, "pictures": 512, "tokens": 4096, "rows": 60_000}
 SEED = 20_26
 _FORMAT = 1  # of the files: a change makes them anew
@@ -40,15 +41,16 @@ def kind_of(network: Network) -> DataKind:
 
 
 def dataset_for(
-    network: Network, items: int | None = None, size: tuple[int, int] = (WIDTH, HEIGHT)
+    network: Network, items: int | None = None, size: tuple[int, int] | None = None
 ) -> Dataset:
     """Return generated data for a network, made if the cache lacks it.
 
-    `items` (default: as many as an epoch of minutes needs) and the pixels of an image are the
-    user's to state. Raises Unavailable where images need Pillow and it is not there.
+    `items` (default: as many as an epoch of minutes needs, of images larger than the usual fewer)
+    and the pixels of an image are the user's to state. Raises Unavailable where images need Pillow
+    and it is not there.
     """
-    kind = kind_of(network)
-    n = items or DISTINCT[kind]
+    kind, size = kind_of(network), size or (WIDTH, HEIGHT)
+    n = items or _usual_items(kind, size)
     files = "images" if kind == "pictures" else kind  # the same files serve both
     facts = {"kind": files, "n": n, "format": _FORMAT, **_facts(network, kind, size)}
     text = json.dumps(facts, sort_keys=True)
@@ -58,6 +60,25 @@ def dataset_for(
     with suppress(OSError):
         os.utime(target)
     return _described(target, facts, kind)
+
+
+def _usual_items(kind: DataKind, size: tuple[int, int]) -> int:
+    """Return how many items are made: of large images fewer, since each takes seconds to make."""
+    if kind not in ("images", "pictures"):
+        return DISTINCT[kind]
+    share = WIDTH * HEIGHT / (size[0] * size[1])
+    return max(LEAST_IMAGES, round(DISTINCT[kind] * min(1.0, share)))
+
+
+def check_size(network: Network, size: tuple[int, int] | None, data: Path | None) -> None:
+    """Raise BadInput for a size of images where none are generated."""
+    if size is None:
+        return
+    said = f"--image-px {size[0]}x{size[1]}"
+    if data is not None:
+        raise BadInput(f"{said}: is of generated images: leave out --data")
+    if kind_of(network) not in ("images", "pictures"):
+        raise BadInput(f"{said}: {network.name} takes {kind_of(network)}, no images: leave it out")
 
 
 def _facts(network: Network, kind: DataKind, size: tuple[int, int]) -> dict[str, Any]:

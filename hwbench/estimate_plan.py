@@ -1,6 +1,6 @@
 """What the user asked of an estimate, checked, as a plan."""
 
-from hwbench import data_found, grid, presets, registry, request_numbers
+from hwbench import data_found, data_made, grid, presets, registry, request_numbers
 from hwbench.data_made import kind_of
 from hwbench.errors import BadInput, UnknownName
 from hwbench.estimate_request import Money, Request
@@ -27,6 +27,7 @@ def check(request: Request) -> None:
     if request.region is not None:
         grid.row(request.region)
     presets.storage(request.money.storage)
+    data_made.check_size(network, request.image_px, request.data)
     if request.data is not None:
         data_found.dataset_at(request.data, network)
 

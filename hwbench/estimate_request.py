@@ -53,6 +53,7 @@ class Request:
     level: float = 0.9
     evaluation_frac: float = 0.1
     data: Path | None = None
+    image_px: tuple[int, int] | None = None  # of generated images
     item_bytes: float | None = None
     residence: str = "disk"
     workers: int | None = None

@@ -42,13 +42,14 @@ def way_here(step: Step, around: Circumstances) -> Ways:
     power, no_power = power_term(step)
     checkpoint_bytes = checkpoint_bytes_of(m.name)
     floor = Factor.of_sigma("the extrapolation itself", around.floor.sd_log)
+    disk = _disk(step, around.loader)
     evaluation_item_s, evaluation_notes = _evaluation(step)
     assumptions = [
         *step.assumptions,
         *evaluation_notes,
         *loader_notes,
         *_power_notes(step),
-        disk_assumption(),
+        *disk.notes,
         Assumption(
             name="the extrapolation itself",
             value=around.floor.sd_log,
@@ -71,15 +72,39 @@ def way_here(step: Step, around: Circumstances) -> Ways:
         start_factors=(Factor.of_sigma("starting", MEASURED_ONCE_LOG),),
         evaluation_item_s=evaluation_item_s,
         checkpoint_bytes=checkpoint_bytes,
-        write_bytes_per_s=DISK_BYTES_PER_S,
-        read_bytes_per_s=DISK_BYTES_PER_S,
-        io_factors=(Factor.of_sigma("the disk", DISK_LOG),),
+        write_bytes_per_s=disk.write_bytes_per_s,
+        read_bytes_per_s=disk.read_bytes_per_s,
+        io_factors=(Factor.of_sigma("the disk", disk.sigma_log),),
         memory_bytes=record.environment.memory_bytes,
         power=power,
         no_power=no_power,
         fits_memory=fits_here(step),
         assumptions=tuple(assumptions),
         warnings=step.warnings,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Disk:
+    """A disk's speeds, how far they may be off, and what of them is assumed."""
+
+    read_bytes_per_s: float
+    write_bytes_per_s: float
+    sigma_log: float
+    notes: tuple[Assumption, ...]
+
+
+def _disk(step: Step, loaded: Loaded | None) -> _Disk:
+    """Return the machine's disk as it was timed with its loader, else as it is assumed."""
+    mine = loaded is not None and loaded.machine == step.record.environment.machine_id
+    read = loaded.read_bytes_per_s if loaded is not None and mine else None
+    write = loaded.write_bytes_per_s if loaded is not None and mine else None
+    known = read is not None and write is not None
+    return _Disk(
+        read_bytes_per_s=read or DISK_BYTES_PER_S,
+        write_bytes_per_s=write or DISK_BYTES_PER_S,
+        sigma_log=MEASURED_ONCE_LOG if known else DISK_LOG,
+        notes=() if known else (disk_assumption(),),
     )
 
 

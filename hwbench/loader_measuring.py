@@ -4,7 +4,16 @@ import datetime
 import time
 from pathlib import Path
 
-from hwbench import data_found, data_made, host, registry, stats
+from hwbench import (
+    coldness,
+    data_found,
+    data_made,
+    disk_speed,
+    host,
+    loaders,
+    registry,
+    stats,
+)
 from hwbench.dataset import Loading, Residence
 from hwbench.loaders import Loaded
 from hwbench.loop import LoopCase, LoopPart
@@ -18,6 +27,7 @@ ROUNDS, ROUND_S = 4, 1.0
 def measure(
     workload: str,
     data: Path | None,
+    image_px: tuple[int, int] | None,
     residence: Residence,
     runtime: str,
     batch_size: int,
@@ -26,11 +36,16 @@ def measure(
 ) -> Loaded:
     """Drain the loader of a network's data; raise BadInput, Unavailable, LoopFailed, ChildFailed.
 
+    The disk is timed as well: reading the data cold, and writing where the command was given.
     One process without workers: what it takes is core-seconds too, and more of them decode as
     many times faster, as far as there are cores.
     """
     network = registry.networks()[workload]
-    dataset = data_found.dataset_at(data, network) if data else data_made.dataset_for(network)
+    dataset = (
+        data_found.dataset_at(data, network)
+        if data
+        else data_made.dataset_for(network, size=image_px)
+    )
     progress.note(f"measuring the loader: {dataset.description}")
     environment = host.environment()
     case = LoopCase(
@@ -57,7 +72,7 @@ def measure(
         machine=environment.machine_id,
         workload=workload,
         description=dataset.description,
-        path=None if data is None else str(data),
+        path=loaders.source_of(data, image_px),
         residence=residence,
         item_s=sum(d.wall_s for d in done) / items,
         cpu_s=sum(d.cpu_s for d in done) / items,
@@ -66,4 +81,6 @@ def measure(
         cores=environment.cpu.cores,
         at_s=time.time(),
         date=f"{now:%Y-%m-%d}",
+        read_bytes_per_s=coldness.cold_bytes_per_s(dataset),
+        write_bytes_per_s=disk_speed.write_bytes_per_s(Path.cwd()),
     )

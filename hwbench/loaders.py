@@ -20,7 +20,7 @@ class Loaded:
     machine: str
     workload: str
     description: str
-    path: str | None  # of the user's data; None: generated
+    path: str | None  # of the user's data; what was generated, None: of the usual size
     residence: str
     item_s: float
     cpu_s: float
@@ -29,6 +29,15 @@ class Loaded:
     cores: int
     at_s: float
     date: str
+    read_bytes_per_s: float | None = None  # of the data's disk, cold; None: not known
+    write_bytes_per_s: float | None = None  # of a checkpoint, where the command was given
+
+
+def source_of(data: Path | None, image_px: tuple[int, int] | None) -> str | None:
+    """Return what data a history's line is of."""
+    if data is not None:
+        return str(data)
+    return None if image_px is None else f"generated:{image_px[0]}x{image_px[1]}"
 
 
 def remember(loaded: Loaded, place: Path) -> None:
@@ -42,6 +51,9 @@ def read(place: Path) -> list[Loaded]:
 
 
 def _sound(loaded: Loaded) -> bool:
+    speeds = (loaded.read_bytes_per_s, loaded.write_bytes_per_s)
+    if not all(s is None or (s > 0 and math.isfinite(s)) for s in speeds):
+        return False
     return loaded.item_s > 0 and math.isfinite(loaded.item_s + loaded.cpu_s + loaded.sd_log)
 
 

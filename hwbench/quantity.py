@@ -14,6 +14,7 @@ _DURATIONS = {
     "h": units.S_PER_H,
     "d": units.S_PER_DAY,
 }
+MOST_PIXELS = 8_192  # of a side: an image is made in memory
 _COUNTS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
 
 
@@ -31,6 +32,17 @@ def count(text: str) -> int:
     if value is None or value < 1 or abs(value - round(value)) > 1e-6 * value:
         raise BadInput(f"{text!r} is no count: write a whole number of at least 1, 50k, 1.28M")
     return round(value)
+
+
+def pixels(text: str) -> tuple[int, int]:
+    """Return the width and height of a text such as `500x375`; raise BadInput."""
+    width, cross, height = text.strip().lower().partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal()):
+        raise BadInput(f"{text!r} is no size of an image: write its pixels as 500x375")
+    found = int(width), int(height)
+    if not all(1 <= n <= MOST_PIXELS for n in found):
+        raise BadInput(f"{text!r} is no size of an image: sides are 1 to {MOST_PIXELS:,} pixels")
+    return found
 
 
 def _scaled(text: str, factors: dict[str, float] | dict[str, int]) -> float | None:

@@ -171,7 +171,7 @@ def _loader(
         return None, "the record is of another machine, and its loader was not measured"
     place = outcomes.folder()
     machine = step.record.environment.machine_id
-    path = str(request.data) if request.data else None
+    path = loaders.source_of(request.data, request.image_px)
     since_s = time.time() - request.max_age_s
     known = loaders.newest(
         loaders.read(place), machine, request.workload, path, request.residence, since_s
@@ -183,6 +183,7 @@ def _loader(
         found = loader_measuring.measure(
             request.workload,
             request.data,
+            request.image_px,
             "memory" if request.residence == "memory" else "disk",
             runtime,
             step.batch_size,

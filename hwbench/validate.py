@@ -61,6 +61,7 @@ class Options:
     residence: Residence = "disk"
     workers: int = 0
     data: Path | None = None
+    image_px: tuple[int, int] | None = None  # of generated images
     items: int | None = None  # of the data that are generated
     threads: int | None = None
     terms: rehearsing.Terms = field(default_factory=rehearsing.Terms)
@@ -134,12 +135,13 @@ def _training(options: Options) -> Training:
 def _dataset(options: Options, workload: str, progress: Progress) -> Dataset:
     """Return the user's data, or such as are generated once and then kept in the cache."""
     network = registry.networks()[workload]
+    data_made.check_size(network, options.image_px, options.data)
     if options.data is not None:
         if options.items is not None:
             raise BadInput(f"--samples {options.items}: is of generated data: leave out --data")
         return data_found.dataset_at(options.data, network)
     progress.note("the data to train on: generated once, then kept in the cache")
-    return data_made.dataset_for(network, options.items)
+    return data_made.dataset_for(network, options.items, options.image_px)
 
 
 def _case(options: Options, training: Training, dataset: Dataset) -> LoopCase:

@@ -118,3 +118,15 @@ def test_many_small_files_are_looked_at_once_each(
     monkeypatch.setattr(Path, "stat", stat)
     coldness.extra_s(data)
     assert len(looked) < 5 * 300
+
+
+def test_the_disks_speed_is_that_of_a_cold_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = _files(tmp_path / "d", 3000, 5000)
+    clock = FakeClock(step_s=2.0)
+    monkeypatch.setattr(time, "perf_counter", clock)
+    assert coldness.cold_bytes_per_s(data) == pytest.approx(8000 / 2.0)
+    assert coldness.cold_bytes_per_s(_data(tmp_path / "gone", 10)) is None
+    monkeypatch.delattr(os, "posix_fadvise", raising=False)
+    assert coldness.cold_bytes_per_s(data) is None

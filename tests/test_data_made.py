@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hwbench import data_made, registry
-from hwbench.errors import StorageFull, Unavailable
+from hwbench.errors import BadInput, StorageFull, Unavailable
 from tests import fakes
 
 KINDS = {
@@ -98,6 +98,25 @@ def test_other_sizes_are_other_data() -> None:
         data_made.dataset_for(networks["mlp"], 10).path,
     }
     assert len(paths) == 3
+
+
+def test_of_large_images_fewer_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data_made, "photograph", lambda w, h, rng: np.zeros((h, w, 3), "uint8"))
+    network = registry.networks()["resnet18"]
+    assert data_made.dataset_for(network, size=(1000, 750)).items == 128
+    large = data_made.dataset_for(network, size=(2000, 3000))
+    assert large.items == data_made.LEAST_IMAGES and "2000 x 3000 px" in large.description
+    assert data_made.dataset_for(network, items=5, size=(2000, 3000)).items == 5
+
+
+def test_a_size_of_images_is_for_generated_images_alone() -> None:
+    networks = registry.networks()
+    data_made.check_size(networks["resnet18"], (800, 600), None)
+    data_made.check_size(networks["mlp"], None, Path("x.npy"))
+    with pytest.raises(BadInput, match="mlp takes rows, no images"):
+        data_made.check_size(networks["mlp"], (800, 600), None)
+    with pytest.raises(BadInput, match="leave out --data"):
+        data_made.check_size(networks["resnet18"], (800, 600), Path("mine"))
 
 
 def test_rows_are_standard_normal_and_as_many_as_asked() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hwbench import summary, way_times
+from hwbench import here_way, summary, way_times
 from hwbench.estimated import Row
 from hwbench.units import J_PER_KWH
 from tests import estimates, fakes
@@ -381,3 +381,20 @@ def test_a_curve_of_a_wide_row_is_smooth_at_the_rows_own_size() -> None:
     assert spot.curve is not None
     known = [n for n in spot.curve.cost_usd if n is not None]
     assert known == sorted(known) and len(known) == 100
+
+
+def test_a_disk_that_was_timed_is_no_assumption() -> None:
+    speeds = {"read_bytes_per_s": 2e6, "write_bytes_per_s": 1e8}
+    loader_known(1e-12, **speeds)
+    found = row(simple(), item_bytes=1000.0)
+    assert found.terms_total_s is not None
+    assert found.terms_total_s.checkpoint == pytest.approx(
+        10 * here_way.checkpoint_bytes_of("mlp") / 1e8, rel=0.02
+    )
+    assert found.terms_total_s.cold == pytest.approx(10_000 * 1000 / 2e6, rel=0.02)
+    assert not any(a.name == "speed of the disk" for a in found.assumptions)
+
+
+def test_a_disk_that_was_not_timed_is_assumed_and_said_to_be() -> None:
+    loader_known(1e-12, read_bytes_per_s=2e6)
+    assert any(a.name == "speed of the disk" for a in row(simple()).assumptions)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hwbench import codec, loader_measuring, loaders
+from hwbench import codec, disk_speed, loader_measuring, loaders
 from hwbench.child import ChildFailed
 from hwbench.errors import BadInput
 from hwbench.loaders import Loaded
@@ -48,6 +48,7 @@ def test_what_was_measured_is_read_again(tmp_path: Path) -> None:
         "[]",
         json.dumps({**asdict(LOADED), "item_s": 0}),
         json.dumps({**asdict(LOADED), "item_s": "1"}),
+        json.dumps({**asdict(LOADED), "read_bytes_per_s": 0.0}),
         json.dumps({**asdict(LOADED), "cpu_s": float("inf")}),
     ],
 )
@@ -103,7 +104,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Drain
     fakes.isolate(monkeypatch, tmp_path)
     data = rows(tmp_path, items=40)
     return lambda child: loader_measuring.measure(
-        "mlp_small", data, "disk", "torch", 64, Silent(), lambda *_: child
+        "mlp_small", data, None, "disk", "torch", 64, Silent(), lambda *_: child
     )
 
 
@@ -115,6 +116,8 @@ def test_a_loader_is_measured_in_rounds(measured: Callable[[Drain], Loaded]) -> 
     assert found.sd_log > 0.3 and found.path is not None and found.residence == "disk"
     assert child.ended and child.opened is not None
     assert child.opened.case.batch_size == 40  # no more than there are items
+    assert found.write_bytes_per_s is not None and found.write_bytes_per_s > 0
+    assert found.read_bytes_per_s is None or found.read_bytes_per_s > 0
 
 
 def test_a_loader_that_dies_is_ended(measured: Callable[[Drain], Loaded]) -> None:
@@ -129,4 +132,18 @@ def test_data_that_do_not_suit_are_refused_before_a_child_is_started(tmp_path: P
         raise AssertionError("a child was started")
 
     with pytest.raises(BadInput, match="rows of 784 numbers"):
-        loader_measuring.measure("mlp", rows(tmp_path), "disk", "torch", 8, Silent(), spawn)
+        loader_measuring.measure("mlp", rows(tmp_path), None, "disk", "torch", 8, Silent(), spawn)
+
+
+def test_images_of_another_size_are_other_data() -> None:
+    usual, large = loaders.source_of(None, None), loaders.source_of(None, (4000, 3000))
+    known = [replace(LOADED, path=usual), replace(LOADED, path=large, item_s=0.5)]
+    for path, item_s in ((usual, 0.01), (large, 0.5)):
+        found = loaders.newest(known, "here", "mlp_small", path, "disk", 0.0)
+        assert found is not None and found.item_s == item_s
+    assert loaders.newest(known, "here", "mlp_small", "generated:1x1", "disk", 0.0) is None
+
+
+def test_a_folder_that_takes_no_file_has_no_speed(tmp_path: Path) -> None:
+    assert disk_speed.write_bytes_per_s(tmp_path / "gone") is None
+    assert list(tmp_path.iterdir()) == []

@@ -53,3 +53,16 @@ def test_what_is_no_count_is_refused(text: str) -> None:
     with pytest.raises(BadInput) as told:
         quantity.count(text)
     assert repr(text) in str(told.value)
+
+
+def test_a_size_of_images_is_its_pixels() -> None:
+    assert quantity.pixels("500x375") == (500, 375)
+    assert quantity.pixels(" 4000X3000 ") == (4000, 3000)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "500", "x", "500x", "-1x5", "0x5", "5x9000", "5x5x5", "1.5x2"]
+)
+def test_what_is_no_size_of_images_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match="no size of an image"):
+        quantity.pixels(text)

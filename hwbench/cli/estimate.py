@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from hwbench.cli.options import Count, Duration, json_option, names_of, print_json
+from hwbench.cli.options import Count, Duration, image_px_option, json_option, names_of, print_json
 
 _PATH = click.Path(path_type=Path)
 _NUMBER = float
@@ -56,6 +56,7 @@ _PLAN = _options(
 _DATA = _options(
     click.option("--data", type=_PATH, metavar="PATH", help="Your data, to measure the loader on."),
     click.option("--in-memory", is_flag=True, help="The data are read once, at the start."),
+    image_px_option,
     click.option("--item-bytes", type=_NUMBER, metavar="N", help="Of an item on the disk."),
     click.option("--workers", type=click.IntRange(0), metavar="N", help="Of the loader."),
 )

@@ -63,3 +63,28 @@ class Count(click.ParamType):  # type: ignore[type-arg]
             return value if isinstance(value, int) else quantity.count(str(value))
         except BadInput as e:
             self.fail(str(e), param, ctx)
+
+
+class Pixels(click.ParamType):  # type: ignore[type-arg]
+    """The size of an image, such as `500x375`."""
+
+    name = "pixels"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Return width and height."""
+        from hwbench import quantity
+
+        try:
+            return value if isinstance(value, tuple) else quantity.pixels(str(value))
+        except BadInput as e:
+            self.fail(str(e), param, ctx)
+
+
+image_px_option = click.option(
+    "--image-px",
+    type=Pixels(),
+    metavar="WxH",
+    help="Of generated images, like yours: 500x375 unless said.",
+)

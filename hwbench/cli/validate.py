@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from hwbench.cli.options import Count, Duration, json_option, names_of, print_json
+from hwbench.cli.options import Count, Duration, image_px_option, json_option, names_of, print_json
 
 _PATH = click.Path(path_type=Path)
 
@@ -30,6 +30,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--samples", "items", type=Count(), metavar="N", help="Items of the data to generate."
 )
+@image_px_option
 @click.option(
     "--in-memory", is_flag=True, help="Read and decode the data once, before the first step."
 )
