@@ -18,6 +18,13 @@ class Ratio:
     low: float
     high: float
 
+    def __post_init__(self) -> None:
+        """Refuse what holds no point."""
+        if not 0 < self.low <= self.point <= self.high:
+            raise ValueError(
+                f"a step's ratio of {self.point:g} is not in {self.low:g}..{self.high:g}"
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Epochs:

@@ -62,6 +62,7 @@ def test_the_page_has_one_example_of_each_kind() -> None:
         "hwbench/workloads",
         "hwbench/runtimes",
         "hwbench/meters",
+        "hwbench/shortcuts",
     ]
 
 
@@ -113,3 +114,20 @@ def test_a_runtime_and_a_meter_are_one_file_each(checkout: Path) -> None:
         hwbench(checkout, "run", "--only", "workload/*", *asked, "--json", "--force")
     )
     assert {m["status"] for m in record["measurements"]} == {"ok"}
+
+
+def test_a_shortcut_and_a_provider_are_one_file_each(checkout: Path) -> None:
+    add(checkout, "hwbench/shortcuts/bitfit.py")
+    (path, text), *_ = re.findall(
+        r"^## A provider: `([a-z_/-]+\.toml)`\n.*?^```toml\n(.*?)^```$", PAGE, re.M | re.S
+    )
+    (checkout / path).write_text(text, encoding="utf-8")
+    assert "bitfit" in hwbench(checkout, "list", "shortcuts")
+    listed = json.loads(hwbench(checkout, "instances", "list", "--provider", "acme", "--json"))
+    assert "gpu-1" in json.dumps(listed)
+    record = sorted((ROOT / "results").glob("*-standard.json"))[-1]
+    plan = ("--workload", "resnet50", "--samples", "50k", "--no-measure", "--json")
+    where = ("--on", "acme:gpu-1", "--shortcut", "bitfit")
+    (row,) = json.loads(hwbench(checkout, "estimate", str(record), *plan, *where))["rows"]
+    assert (row["instance"], row["basis"], row["epochs"]) == ("acme:gpu-1", "modelled", 5.0)
+    assert row["price"]["usd_per_h"] == 0.6 and row["cost_usd"]["point"] > 0
