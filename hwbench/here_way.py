@@ -12,11 +12,11 @@ from hwbench.montecarlo import Factor
 from hwbench.step_source import Step, StepPower
 from hwbench.validations_floor import Floor
 from hwbench.ways import LoaderTerm, PowerTerm, Ways
+from hwbench.workload import Optimizer
 
 MEASURED_ONCE_LOG = 0.3  # of starting a process and the like: methodology
 # Bytes a second of a disk that was not measured: a wide guess, and said to be one.
 DISK_BYTES_PER_S, DISK_LOG = 500e6, 0.7
-MOMENTS = {"sgd": 1, "adamw": 2}  # that an optimiser keeps of each weight
 WORD_BYTES = 4
 FORWARD_FRAC = 1 / 3  # of a training step: forward against backward 1 : 2
 MEMORY_FRAC = 0.92  # of a device that a training may fill
@@ -149,11 +149,18 @@ def disk_assumption() -> Assumption:
     )
 
 
+def _moments(optimizer: Optimizer) -> int:
+    """Return how many numbers an optimiser keeps of each weight."""
+    if optimizer.name == "adamw":
+        return 2
+    return 1 if optimizer.momentum else 0
+
+
 @cache
 def checkpoint_bytes_of(name: str) -> float:
     """Return the bytes of a checkpoint: float32 weights and the optimiser's moments of each."""
     network = registry.networks()[name]
-    words = 1 + MOMENTS[network.workload.optimizer.name]
+    words = 1 + _moments(network.workload.optimizer)
     return float(network.workload.parameters(network.variant.config) * words * WORD_BYTES)
 
 
@@ -274,7 +281,7 @@ def fits(step: Step, room_bytes: float | None) -> bool | None:
     if held is None or room_bytes is None or measured_batch is None:
         return None
     network = registry.networks()[step.case.name]
-    words = 2 + MOMENTS[network.workload.optimizer.name]
+    words = 2 + _moments(network.workload.optimizer)
     fixed = network.workload.parameters(network.variant.config) * words * WORD_BYTES
     grown = max(0.0, held - fixed) * step.batch_size / measured_batch
     return bool(fixed + grown <= MEMORY_FRAC * room_bytes)

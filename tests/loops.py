@@ -198,3 +198,18 @@ def in_run(action: Callable[[FakeLoop, LoopPart], None]) -> Callable[[FakeLoop, 
             action(loop, request)
 
     return hook
+
+
+Validate = Callable[..., Validated]
+
+
+@pytest.fixture
+def machine() -> LoopMachine:
+    """Be on a machine of scripted loops."""
+    return LoopMachine()
+
+
+@pytest.fixture
+def go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, machine: LoopMachine) -> Validate:
+    """Return a validation over them, its options to be changed."""
+    return validation_of(machine, monkeypatch, tmp_path)

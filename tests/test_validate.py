@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +21,10 @@ from hwbench.loop import LoopPart, OpenLoop
 from hwbench.loop_asking import LoopFailed
 from hwbench.protocol import Reply
 from hwbench.real_run import NUMBER
-from hwbench.validate import Validated
 from tests.fakes import FakeProgress
-from tests.loops import FakeLoop, LoopMachine, in_run, validation_of
-
-Validate = Callable[..., Validated]
-
-
-@pytest.fixture
-def machine() -> LoopMachine:
-    return LoopMachine()
-
-
-@pytest.fixture
-def go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, machine: LoopMachine) -> Validate:
-    return validation_of(machine, monkeypatch, tmp_path)
+from tests.loops import FakeLoop, LoopMachine, Validate, in_run
+from tests.loops import go as go
+from tests.loops import machine as machine
 
 
 def test_a_loop_of_constant_speed_takes_what_was_predicted(go: Validate, tmp_path: Path) -> None:

@@ -19,21 +19,10 @@ from hwbench.errors import HwbenchError, UnknownName
 from hwbench.loop import LoopPart
 from hwbench.loop_asking import LoopFailed
 from hwbench.rehearsing import Terms
-from hwbench.validate import Validated
 from tests import fakes
-from tests.loops import FakeLoop, LoopMachine, Script, in_run, rows, validation_of
-
-Validate = Callable[..., Validated]
-
-
-@pytest.fixture
-def machine() -> LoopMachine:
-    return LoopMachine()
-
-
-@pytest.fixture
-def go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, machine: LoopMachine) -> Validate:
-    return validation_of(machine, monkeypatch, tmp_path)
+from tests.loops import FakeLoop, LoopMachine, Script, Validate, in_run, rows
+from tests.loops import go as go
+from tests.loops import machine as machine
 
 
 @pytest.fixture

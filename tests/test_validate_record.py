@@ -1,6 +1,5 @@
 """A validation with a record: what it leaves to it, and what the record says of the steps."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,23 +12,11 @@ from hwbench import (
     validation_view,
 )
 from hwbench.errors import BadInput
-from hwbench.validate import Validated
 from tests import fakes
 from tests.fakes import INFERENCE, PROTOCOL, planned, visit_result
-from tests.loops import LoopMachine, validation_of
-
-Validate = Callable[..., Validated]
-
-
-@pytest.fixture
-def machine() -> LoopMachine:
-    return LoopMachine()
-
-
-@pytest.fixture
-def go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, machine: LoopMachine) -> Validate:
-    return validation_of(machine, monkeypatch, tmp_path)
-
+from tests.loops import LoopMachine, Validate
+from tests.loops import go as go
+from tests.loops import machine as machine
 
 OFF = (0.0, 0.02, -0.02, 0.01, -0.01)  # of the visits, from their mean
 
