@@ -38,5 +38,5 @@ def _parsed(line: bytes, cls: type[T], sound: Callable[[T], bool]) -> T | None:
     try:
         row = cls(**json.loads(line))
         return row if sound(row) else None
-    except (ValueError, TypeError, ZeroDivisionError):
+    except (ValueError, TypeError, ArithmeticError):  # numbers no float holds among them
         return None

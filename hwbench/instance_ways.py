@@ -60,12 +60,28 @@ def ways(
         if isinstance(sheet, str):
             found.append(NoWay(name=instance.name, devices=_devices(instance), reason=sheet))
         elif sheet.kind == "cpu":
-            share = _share(instance, sheet)
-            scaled = _predicted(step, source, [sheet], dtype, share)[0]
-            found.append(_way(step, instance, sheet, scaled, around))
+            found.append(_of_processor(step, source, instance, sheet, dtype, around))
         else:
             found.append(_way(step, instance, sheet, told[sheet.name], around))
     return found
+
+
+def _of_processor(
+    step: Step,
+    source: Sighting,
+    instance: Instance,
+    sheet: DataSheet,
+    dtype: str,
+    around: Circumstances,
+) -> Ways | NoWay:
+    """Return an instance that computes on its processor, by its share of the whole one's cores."""
+    cores, _ = cores_of(instance)
+    if cores is None or not sheet.cores:
+        whose = "the instance" if cores is None else f"a whole {sheet.name}"
+        reason = f"how many cores {whose} has is not known, nor what share of them computes"
+        return NoWay(name=instance.name, devices=_devices(instance), reason=reason)
+    scaled = _predicted(step, source, [sheet], dtype, cores / sheet.cores)[0]
+    return _way(step, instance, sheet, scaled, around)
 
 
 def _predicted(
@@ -103,11 +119,6 @@ def cores_of(instance: Instance) -> tuple[float | None, tuple[Assumption, ...]]:
     if instance.vcpus_per_core is not None:
         return instance.vcpus / instance.vcpus_per_core, ()
     return instance.vcpus / 2, (HALF,)
-
-
-def _share(instance: Instance, sheet: DataSheet) -> float:
-    cores, _ = cores_of(instance)
-    return 1.0 if cores is None or not sheet.cores else cores / sheet.cores
 
 
 def _way(

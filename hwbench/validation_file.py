@@ -1,6 +1,7 @@
 """Validations on disk: read with every field checked, written whole or not at all."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from hwbench import codec, store
@@ -16,5 +17,18 @@ def load(path: Path) -> Validation:
 
 def save(value: Validation, path: Path) -> None:
     """Write the validation; raise StorageFull if it does not fit."""
-    text = json.dumps(codec.encode(value), allow_nan=False, separators=(",", ":"))
+    text = json.dumps(codec.encode(kept(value)), allow_nan=False, separators=(",", ":"))
     store.write_whole(path, text + "\n")
+
+
+def kept(value: Validation) -> Validation:
+    """Return the validation as it leaves this machine: of generated data no folder of a user's.
+
+    They are made anew anywhere; the name of their folder says what they are made of.
+    """
+    case = value.rehearsal.case
+    data = case.loading.dataset
+    if not data.generated:
+        return value
+    loading = replace(case.loading, dataset=replace(data, path=Path(data.path).name))
+    return replace(value, rehearsal=replace(value.rehearsal, case=replace(case, loading=loading)))

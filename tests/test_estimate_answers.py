@@ -327,6 +327,20 @@ def test_break_even_is_against_the_cheapest_that_is_rented() -> None:
     assert asked(made, purchases=("on-demand",), money=said).break_even == ()
 
 
+def test_a_processor_whose_cores_nobody_states_has_no_time(machine: Path) -> None:
+    path = machine / "own.csv"
+    path.write_text(
+        "provider,sku,usd_per_h,cpu,vcpus,vcpus_per_core,source,date\n"
+        "own,said,1.5,AMD EPYC 7763,16,2,a contract,2026-11-01\n"
+        "own,none,1.5,AMD EPYC 7763,,,a contract,2026-11-01\n"
+    )
+    on = ("own:said", "own:none")
+    said, none = asked(resnet(0.1, 64), workload="resnet50", on=on, catalog=path).rows
+    assert said.time_s is not None
+    assert none.time_s is None and none.cost_usd is None
+    assert "how many cores the instance has is not known" in none.reasons["time_s"]
+
+
 def test_cores_that_nobody_states_are_an_assumption_and_never_one(machine: Path) -> None:
     path = machine / "own.csv"
     path.write_text(

@@ -1,6 +1,8 @@
 """The history of loaders, and a loader that is measured."""
 
 import json
+import os
+import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from hwbench.loop import Drained, LoopPart, Opened, OpenLoop, PartDone
 from hwbench.progress import Silent
 from hwbench.protocol import Reply
 from tests import fakes
+from tests.fakes import FakeClock
 from tests.loops import rows
 
 LOADED = Loaded(
@@ -49,6 +52,7 @@ def test_what_was_measured_is_read_again(tmp_path: Path) -> None:
         json.dumps({**asdict(LOADED), "item_s": 0}),
         json.dumps({**asdict(LOADED), "item_s": "1"}),
         json.dumps({**asdict(LOADED), "read_bytes_per_s": 0.0}),
+        json.dumps({**asdict(LOADED), "at_s": 0.0, "item_s": 10**400}),
         json.dumps({**asdict(LOADED), "cpu_s": float("inf")}),
     ],
 )
@@ -142,6 +146,22 @@ def test_images_of_another_size_are_other_data() -> None:
         found = loaders.newest(known, "here", "mlp_small", path, "disk", 0.0)
         assert found is not None and found.item_s == item_s
     assert loaders.newest(known, "here", "mlp_small", "generated:1x1", "disk", 0.0) is None
+
+
+def test_a_disks_speed_is_what_it_takes_until_the_file_is_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, flushed = FakeClock(), []
+
+    def fsync(descriptor: int) -> None:
+        flushed.append(os.fstat(descriptor).st_size)
+        clock.advance(4.0)
+
+    monkeypatch.setattr(time, "perf_counter", clock)
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert disk_speed.write_bytes_per_s(tmp_path) == disk_speed.BYTES / 4.0
+    assert flushed == [disk_speed.BYTES]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_takes_no_file_has_no_speed(tmp_path: Path) -> None:

@@ -94,6 +94,19 @@ def test_the_prediction_is_on_the_disk_before_the_runs_process_starts(
     assert [t.point_s for t in before.terms] == [t.point_s for t in value.terms]
 
 
+def test_generated_data_are_named_without_where_this_users_cache_lies(
+    go: Validate, tmp_path: Path
+) -> None:
+    value = go(data=None, items=256).validation
+    used = Path(value.rehearsal.case.loading.dataset.path)
+    assert used.is_dir() and used.is_absolute()
+    text = (tmp_path / "v.json").read_text()
+    assert (
+        validation_file.load(tmp_path / "v.json").rehearsal.case.loading.dataset.path == used.name
+    )
+    assert str(used.parent) not in text
+
+
 def test_ctrl_c_in_an_epoch_keeps_the_finished_ones(
     go: Validate, machine: LoopMachine, tmp_path: Path
 ) -> None:

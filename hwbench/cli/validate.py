@@ -64,7 +64,7 @@ def command(as_json: bool, in_memory: bool, spread: float, **chosen: Any) -> int
     With a RECORD, workload, batch size, runtime, device and dtype default to its best training
     case, and what it alone says of the steps is held against them too.
     """
-    from hwbench import rehearsing, validation_view, watching
+    from hwbench import rehearsing, validation_file, validation_view, watching
     from hwbench import validate as verb
     from hwbench.render import printable
 
@@ -77,7 +77,7 @@ def command(as_json: bool, in_memory: bool, spread: float, **chosen: Any) -> int
     with watching.progress() as progress:
         done = verb.validate(options, progress)
     if as_json:
-        print_json(done.validation)
+        print_json(validation_file.kept(done.validation))
     else:
         click.echo(printable(validation_view.text(done.validation)))
     click.echo(printable(validation_view.ending(done)), err=True)
