@@ -1,13 +1,13 @@
 """An estimate as text: the table of ways, the answers, the terms of the best, what was assumed."""
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from hwbench import estimate_table, render
 from hwbench.comparing import named
 from hwbench.estimate_table import SHOWN, chosen
 from hwbench.estimate_units import duration, usd
-from hwbench.estimated import Assumption, EstimateFile, Winner
+from hwbench.estimated import Assumption, EstimateFile, Figure, Winner
 from hwbench.render import NOTHING, digits
 
 ALIKE = 6  # rows named that cannot be told from the best
@@ -61,17 +61,30 @@ def _epochs(epochs: float | None) -> str:
 
 def _best(file: EstimateFile) -> list[str]:
     told = (
-        ("cheapest", file.best.by_cost),
-        ("fastest", file.best.by_time),
-        ("least energy", file.best.by_energy),
+        ("cheapest", "cost", file.best.by_cost, [r.cost_usd for r in file.rows]),
+        ("fastest", "time", file.best.by_time, [r.time_s for r in file.rows]),
+        ("least energy", "energy", file.best.by_energy, [r.energy_j for r in file.rows]),
     )
     if len(file.rows) < 2:
         return []
-    return [_winner(word, w, file) for word, w in told if w is not None]
+    return [
+        _winner(word, _of_known(what, figures), w, file)
+        for word, what, w, figures in told
+        if w is not None
+    ]
 
 
-def _winner(word: str, w: Winner, file: EstimateFile) -> str:
-    line = f"{word}: {named(file.rows[w.row])} (chance {w.probability:.0%} to be it)"
+def _of_known(what: str, figures: Sequence[Figure | None]) -> str:
+    """Return which rows a best one is the best of, where a figure of some is not known."""
+    known = len([f for f in figures if f is not None])
+    if known == len(figures):
+        return ""
+    return f", of the {known} of {len(figures)} rows whose {what} is known"
+
+
+def _winner(word: str, among: str, w: Winner, file: EstimateFile) -> str:
+    row = named(file.rows[w.row])
+    line = f"{word}: {row} (chance {w.probability:.0%} to be it{among})"
     others = [named(file.rows[n]) for n in w.indistinguishable]
     if not others:
         return line

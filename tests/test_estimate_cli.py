@@ -107,6 +107,17 @@ def test_the_text_keeps_within_the_terminal(
     assert any(x.startswith(f"{cheapest['instance']} ") for x in lines)  # whole, not broken
 
 
+def test_a_best_row_says_of_how_many_it_is_where_a_figure_is_not_known(ask: Ask) -> None:
+    out, _ = ask(*PLAN, "--on", "machine", "--on", "aws:p4d.24xlarge")
+    told = " ".join(out.split())
+    assert "cheapest: aws:p4d.24xlarge on-demand" in told
+    assert "to be it, of the 1 of 2 rows whose cost is known)" in told
+    assert told.count("whose cost is known") == 1
+    assert "rows whose time is known" not in told
+    priced = (*PLAN, "--on", "machine", "--usd-per-h", "2", "--on", "aws:p4d.24xlarge")
+    assert "rows whose cost is known" not in ask(*priced)[0]
+
+
 def test_a_missing_figure_is_a_dash_with_a_footnote(ask: Ask) -> None:
     out, _ = ask(*PLAN, "--on", "machine", "--purchase", "on-demand")
     assert "-a" in out and "-a  this machine's price on-demand is not known" in out
