@@ -1,13 +1,29 @@
 """The contract of a shortcut: a cheaper way to the same goal than training from scratch.
 
-A plug-in is one file in `hwbench/shortcuts/` that exports `SHORTCUT = Shortcut(...)`. What it saves
-here is by theory: the floating-point operations of its step against those of a whole one, 1 : 2 for
-the forward and the backward pass. What it saves in truth is less, and is for measuring.
+A plug-in is one file in `hwbench/shortcuts/` that exports `SHORTCUT = Shortcut(...)`. It states
+what it saves by theory: the floating-point operations of its step against those of a whole one,
+1 : 2 for the forward and the backward pass; and it makes the step itself, which `hwbench shortcuts`
+and `hwbench run --shortcut` time: what it saves in truth is less.
 """
 
+from __future__ import annotations  # the contract's types are only read, so lists start at once
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hwbench.montecarlo import Factor
+
+if TYPE_CHECKING:
+    from hwbench.stepping import Ground, Stepper
+    from hwbench.workload import Config, Workload
+
+NO_CLASSES = "has no classifier: its losses are its own"
+
+
+def any_classifier(workload: Workload, config: Config) -> str | None:
+    """Return why a network has no head that could be trained apart, or None."""
+    return f"{workload.name} {NO_CLASSES}" if workload.objectives else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +54,15 @@ class Epochs:
 
 @dataclass(frozen=True, kw_only=True)
 class Shortcut:
-    """A way to train. `forward_passes_once` over the data come before the first epoch."""
+    """A way to train. `forward_passes_once` over the data come before the first epoch.
+
+    `frozen`, `memory` and `one_off` say in words what does not move, what is kept in memory beside
+    the forward pass, and what is paid once. `supports(workload, config)` is why a network cannot be
+    trained so, or None; no framework is imported for it. `build(ground)` makes the step in torch,
+    `build_jax` in jax where that is natural; both import their library inside. None for `build`
+    stands for the network's own step. `excludes` names what it must not be combined with: the
+    savings of two that leave out the same work do not multiply.
+    """
 
     name: str
     summary: str
@@ -47,6 +71,14 @@ class Shortcut:
     epochs: Epochs | None  # None: what the user plans
     forward_passes_once: float = 0.0
     loads_data: bool = True  # False: the epochs read what those passes have made
+    frozen: str = "nothing"
+    memory: str = "weights, gradients, the optimiser's moments, activations of all layers"
+    one_off: str = ""
+    excludes: tuple[str, ...] = ()
+    pretrained: bool = True  # starts from pretrained weights; False: from random ones
+    supports: Callable[[Workload, Config], str | None] = any_classifier
+    build: Callable[[Ground], Stepper] | None = None
+    build_jax: Callable[..., object] | None = None
 
     @property
     def factors(self) -> tuple[Factor, ...]:

@@ -16,9 +16,9 @@ LAYERS = {
     "facts": "batch case counter_joules cpu_power data_sheet dataset device early_stopping"
     " energy estimate_value estimated intervals joules later_interval loop loop_actual"
     " loop_forecast loop_plan measurement montecarlo power_joules power_record probed"
-    " repeats scaled sensor served stats steady trend validation validations_floor"
+    " repeats scaled sensor served stats steady taught trend validation validations_floor"
     " values ways window_joules",
-    "contracts": "cards instance kernel meter runtime shortcut workload",
+    "contracts": "cards instance kernel meter runtime shortcut stepping workload",
     "dialects": "dialects.* weights",
     "architectures": "architectures.*",
     "plug-ins": "kernels.* meters.* runtimes.* shortcuts.* workloads.*",

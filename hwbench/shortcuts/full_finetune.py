@@ -14,4 +14,6 @@ SHORTCUT = Shortcut(
         source="5 to 30 epochs (Kornblith et al. 2019; Kolesnikov et al. 2020, BiT); 2 to 4 for"
         " language models",
     ),
+    supports=lambda workload, config: None,
+    excludes=("linear_probe", "cached_features", "partial_finetune", "lora", "adapters"),
 )

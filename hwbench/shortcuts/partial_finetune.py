@@ -1,6 +1,20 @@
 """Fine-tuning of the later half of a pretrained network; the earlier half is a frozen prefix."""
 
 from hwbench.shortcut import Epochs, Ratio, Shortcut
+from hwbench.stepping import Ground, Stepper
+
+LATER = 0.5  # of the blocks, rounded up
+
+
+def build(ground: Ground) -> Stepper:
+    """Freeze the earlier half of the blocks, in the order in which they run."""
+    from hwbench.dialects import torch_frozen as frozen
+
+    blocks = frozen.anatomy_of(ground).blocks
+    kept = int(len(blocks) * (1 - LATER))
+    frozen.freeze_but(ground.model, [b.name for b in blocks[kept:]])
+    return frozen.stepper(ground)
+
 
 SHORTCUT = Shortcut(
     name="partial_finetune",
@@ -13,4 +27,8 @@ SHORTCUT = Shortcut(
         high=30,
         source="as full fine-tuning: 5 to 30 epochs",
     ),
+    frozen="the earlier half of the blocks; their batch statistics too",
+    memory="weights; gradients, moments and activations of the later half",
+    excludes=("full_finetune", "linear_probe", "cached_features", "lora", "adapters"),
+    build=build,
 )
