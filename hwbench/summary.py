@@ -41,7 +41,7 @@ from hwbench.taught import Taught
 
 CALM = 3  # undisturbed samples of a round that stand for it
 
-BY_THEORY = "the layers that ran: forward 1, gradients of what trains and of what leads there 1 each"
+BY_THEORY = "the layers that ran: forward 1, and 1 each for a gradient of weights and of inputs"
 NOT_VISITED = "not visited: the run ended before its turn"
 
 
