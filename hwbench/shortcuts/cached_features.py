@@ -10,7 +10,9 @@ def build(ground: Ground) -> Stepper:
     """Make the head's own step, and the pass that gives it its features."""
     from hwbench.dialects import torch_frozen as frozen
 
-    torch, name = ground.torch, frozen.head_of(ground, frozen.anatomy_of(ground))
+    torch, found = ground.torch, frozen.anatomy_of(ground)
+    name = frozen.head_of(ground, found)
+    head_flops = sum(layer.flops for layer in found.layers if layer.module == name)
     frozen.freeze_but(ground.model, [name])
     ground.model.eval()
     head = ground.model.get_submodule(name)
@@ -31,6 +33,8 @@ def build(ground: Ground) -> Stepper:
         model=ground.model,
         optimizers=made.optimizers,
         once=once,
+        theory_flops_per_item=2 * head_flops,  # forward and the gradient of its weights
+        once_flops_per_item=found.forward_flops - head_flops,
     )
 
 
