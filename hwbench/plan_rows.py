@@ -14,6 +14,7 @@ from hwbench import (
     record_finding,
     sightings,
     spending,
+    step_ratio,
     validations,
 )
 from hwbench.bare_rows import shortcuts
@@ -25,6 +26,7 @@ from hwbench.instance import Catalogue, Instance
 from hwbench.instance_ways import NoWay
 from hwbench.record_finding import Found
 from hwbench.row_making import Made, Maker
+from hwbench.shortcut import Shortcut
 from hwbench.ways import Ways
 
 MACHINE = "machine"
@@ -91,9 +93,20 @@ def _machine_rows(
     ]
     return [
         row
-        for shortcut, own in shortcuts(plan)
+        for shortcut, own in _shortcuts(plan, found)
         for row in maker.rows(way, bought, shortcut, place, own)
     ]
+
+
+def _shortcuts(plan: Plan, found: Found, *, elsewhere: bool = False) -> list[tuple[Shortcut, Plan]]:
+    """Return the shortcuts with their plans, and with what a record measured of their steps."""
+    here = found.step.record.id
+    made = [
+        (step_ratio.measured(s, own, found.records, here=here), own) for s, own in shortcuts(plan)
+    ]
+    if not elsewhere:
+        return made
+    return [(step_ratio.elsewhere(s), own) for s, own in made]
 
 
 def _options_here(request: Request, name: str) -> list[str]:
@@ -150,7 +163,7 @@ def _instance_rows(
     for instance, way in zip(asked.instances, ways, strict=True):
         place = places.instance_place(request, instance)
         bought = [_bought(request, instance, o, asked.today) for o in _options(request)]
-        for shortcut, own in shortcuts(plan):
+        for shortcut, own in _shortcuts(plan, found, elsewhere=True):
             if isinstance(way, NoWay):
                 made += [bare_rows.nothing(way, b, shortcut, own) for b in bought]
             else:

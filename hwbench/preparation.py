@@ -143,6 +143,8 @@ def check_batch(case: Case) -> int | None:
     """Return the batch size at which a network is checked: its own if a reference is cheap."""
     if case.batch_size is None:
         return None
+    if case.way is not None:
+        return case.batch_size  # its answer is not checked
     flops = planning.work(case).flops_per_iteration or 0
     return case.batch_size if flops <= CHEAP_FLOPS else min(case.batch_size, CHECK_BATCH)
 

@@ -43,6 +43,22 @@ class Ratio:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StepRatio:
+    """What a record says of a shortcut's step against the network's own (`step_ratio.py`)."""
+
+    ratio: Ratio
+    rounds: int  # in which both were visited
+    batch_size: int
+    theory: float | None  # of the step's FLOPs, by the layers that ran
+    carried: bool  # to another machine than the record's
+    record: str
+    once_item_s: float | None = None  # of the pass before the first epoch
+    memory_peak_bytes: int | None = None  # of the device that trains
+    parameters: int | None = None
+    trainable_parameters: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Epochs:
     """The epochs that are usual, and where that is from."""
 
@@ -55,6 +71,9 @@ class Epochs:
 @dataclass(frozen=True, kw_only=True)
 class Shortcut:
     """A way to train. `forward_passes_once` over the data come before the first epoch.
+
+    They are by theory, in forward passes of the network; where the step's `once` was timed, its
+    seconds an item times `once_epochs` take their place.
 
     `frozen`, `memory` and `one_off` say in words what does not move, what is kept in memory beside
     the forward pass, and what is paid once. `supports(workload, config)` is why a network cannot be
@@ -70,15 +89,24 @@ class Shortcut:
     theory: str  # where the ratio is from
     epochs: Epochs | None  # None: what the user plans
     forward_passes_once: float = 0.0
+    once_epochs: float = 1.0  # how often what comes before the first epoch goes over the data
     loads_data: bool = True  # False: the epochs read what those passes have made
     frozen: str = "nothing"
     memory: str = "weights, gradients, the optimiser's moments, activations of all layers"
     one_off: str = ""
     excludes: tuple[str, ...] = ()
     pretrained: bool = True  # starts from pretrained weights; False: from random ones
+    measured: StepRatio | None = None  # of a record, in the place of theory
     supports: Callable[[Workload, Config], str | None] = any_classifier
     build: Callable[[Ground], Stepper] | None = None
     build_jax: Callable[..., object] | None = None
+
+    @property
+    def known(self) -> bool:
+        """Return whether the ratio is no theory: the network's own step, or measured here."""
+        if self.measured is not None:
+            return not self.measured.carried
+        return self.step_ratio.low == self.step_ratio.high
 
     @property
     def factors(self) -> tuple[Factor, ...]:
@@ -86,5 +114,6 @@ class Shortcut:
         r = self.step_ratio
         if r.low == r.high:
             return ()
-        name = f"what {self.name} saves, by theory"
+        how = "by theory" if self.measured is None else "as measured"
+        name = f"what {self.name} saves, {how}"
         return (Factor.of_interval(name, r.point, r.low, r.high, 0.9),)

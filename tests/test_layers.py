@@ -38,7 +38,7 @@ LAYERS = {
     " rehearsing request_numbers resuming rounds row_figures row_flows row_making"
     " row_notes sampler sampling scaling scaling_cpu scaling_efficiency scaling_facts"
     " scaling_kernel scaling_table scenario_figures scenarios selection server_search"
-    " serving sightings signs skypilot_catalog solving spending step_source stopping"
+    " serving sightings signs skypilot_catalog solving spending step_ratio step_source stopping"
     " store summary sysfs targets timing training_choice tuning user_cache"
     " validation_file validations verdicts virtual visiting way_times worker",
     "verbs": "doctor estimate instances_study listing plot power run validate",
