@@ -124,3 +124,77 @@ class Captured:
     def remove(self) -> None:
         """Stop listening."""
         self._hook.remove()
+
+
+def seeded(ground: Ground, make: Callable[[], Any]) -> Any:
+    """Return what `make` makes, on the ground's device, with random numbers of the ground's seed.
+
+    Those of everybody else go on as if nothing had been drawn.
+    """
+    torch = ground.torch
+    with torch.random.fork_rng():
+        torch.manual_seed(ground.seed)
+        return make().to(ground.device)
+
+
+def put(model: Any, name: str, module: Any) -> None:
+    """Put a module in the place of the one of that dotted name."""
+    above, _, last = name.rpartition(".")
+    setattr(model.get_submodule(above), last, module)
+
+
+def inner_blocks(found: Anatomy) -> tuple[str, ...]:
+    """Return the blocks that are elements of a sequence; all with FLOPs but the head if none is."""
+    computing = [b.name for b in found.blocks if b.flops and b.name != found.head]
+    elements = [n for n in computing if n.rpartition(".")[2].isdigit()]
+    return tuple(elements or computing)
+
+
+def features(output: Any) -> Any:
+    """Return the tensor of a block's output: of a recurrent one its sequence, not its state."""
+    return output[0] if isinstance(output, tuple) else output
+
+
+def channels(tensor: Any) -> int:
+    """Return the channels of a block's output: the second axis of images, else the last."""
+    return int(tensor.shape[1] if tensor.dim() == 4 else tensor.shape[-1])
+
+
+def bottleneck(torch: Any, tensor: Any, share: int, least: int = 4) -> Any:
+    """Return down-projection, ReLU and up-projection for tensors like that one.
+
+    The up-projection starts at zero, so what is added to begin with is nothing. Images are
+    projected by 1 x 1 convolutions.
+    """
+    nn, wide = torch.nn, channels(tensor)
+    narrow = max(least, wide // share)
+    if tensor.dim() == 4:
+        down, up = nn.Conv2d(wide, narrow, 1), nn.Conv2d(narrow, wide, 1)
+    else:
+        down, up = nn.Linear(wide, narrow), nn.Linear(narrow, wide)
+    nn.init.zeros_(up.weight)
+    nn.init.zeros_(up.bias)
+    return nn.Sequential(down, nn.ReLU(), up)
+
+
+def outputs_of(ground: Ground, names: Iterable[str]) -> dict[str, Any]:
+    """Return what each named module gives on a small batch, by name."""
+    seen: dict[str, Any] = {}
+
+    def keeping(name: str) -> Callable[..., None]:
+        def keep(module: Any, inputs: Any, output: Any) -> None:
+            seen[name] = features(output).detach()
+
+        return keep
+
+    model = ground.model
+    hooks = [model.get_submodule(n).register_forward_hook(keeping(n)) for n in names]
+    model.eval()
+    try:
+        with ground.torch.no_grad():
+            model(*probe_inputs(ground))
+    finally:
+        settle(model)
+        for hook in hooks:
+            hook.remove()
+    return seen
