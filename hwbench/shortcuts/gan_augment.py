@@ -1,17 +1,18 @@
 """Images of a GAN that was trained on the small set, added to it (Frid-Adar et al. 2018).
 
-The GAN is a DCGAN (Radford et al. 2015) that is told the class: as one-hot numbers beside the
-noise, and as planes beside the image (Mirza and Osindero 2014). Its step reuses its fakes, and the
+The GAN is a DCGAN (Radford et al. 2015) that is told the class by learnt numbers: beside the noise,
+and as planes beside the image (Mirza and Osindero 2014). Its step reuses its fakes, and the
 discriminator is frozen in the generator's part: 8 F_D + 3 F_G an image.
 """
 
 from typing import Any
 
-from hwbench.shortcut import Epochs, Ratio, Shortcut, any_classifier
+from hwbench.shortcut import Ratio, Shortcut, any_classifier
 from hwbench.stepping import Ground, Inputs, Stepper
 from hwbench.workload import Config, Workload
 
-NOISE, WIDTH, RATE, BETA1 = 64, 32, 2e-4, 0.5  # DCGAN's Adam
+NOISE, TOLD, WIDTH = 64, 8, 32
+RATE, BETA1 = 2e-4, 0.5  # DCGAN's Adam
 SYNTHETIC = 0.5  # images added for each real one
 GAN_EPOCHS = 100.0
 LARGEST_START = 8  # the side of the generator's first feature map, at most
@@ -51,18 +52,9 @@ def build(ground: Ground) -> Stepper:
         torch.optim.Adam(m.parameters(), lr=RATE, betas=(BETA1, 0.999))
         for m in (generator, discriminator)
     ]
-    planes = (config["image"], config["image"])
-
-    def one_hot(labels: Any) -> Any:
-        return torch.nn.functional.one_hot(labels, config["classes"]).float()
 
     def fake(labels: Any) -> Any:
-        noise = torch.randn(len(labels), NOISE, device=ground.device)
-        return generator(torch.cat((noise, one_hot(labels)), 1)[..., None, None])
-
-    def judged(images: Any, labels: Any) -> Any:
-        told = one_hot(labels)[..., None, None].expand(-1, -1, *planes)
-        return discriminator(torch.cat((images, told), 1)).flatten()
+        return generator(torch.randn(len(labels), NOISE, device=ground.device), labels)
 
     def bce(scores: Any, real: float) -> Any:
         wanted = torch.full_like(scores, real)
@@ -72,12 +64,12 @@ def build(ground: Ground) -> Stepper:
         (images,), (of_g, of_d) = inputs, adam
         fakes = fake(targets)
         of_d.zero_grad(set_to_none=True)
-        loss = bce(judged(images, targets), 1.0) + bce(judged(fakes.detach(), targets), 0.0)
-        loss.backward()
+        told = discriminator(images, targets), discriminator(fakes.detach(), targets)
+        (bce(told[0], 1.0) + bce(told[1], 0.0)).backward()
         of_d.step()
         discriminator.requires_grad_(False)
         of_g.zero_grad(set_to_none=True)
-        bce(judged(fakes, targets), 1.0).backward()
+        bce(discriminator(fakes, targets), 1.0).backward()
         of_g.step()
         discriminator.requires_grad_(True)
         return inputs, targets
@@ -108,12 +100,12 @@ def build(ground: Ground) -> Stepper:
 def _forward_flops(ground: Ground, anatomy: Any, discriminator: Any, generator: Any) -> Any:
     """Return the forward FLOPs an image of discriminator and generator."""
     torch, config = ground.torch, ground.config
-    side, classes = config["image"], config["classes"]
-    image = torch.zeros(2, config["channels"] + classes, side, side, device=ground.device)
-    noise = torch.zeros(2, NOISE + classes, 1, 1, device=ground.device)
+    image = torch.zeros(2, config["channels"], config["image"], config["image"])
+    noise, labels = torch.zeros(2, NOISE), torch.zeros(2, dtype=torch.long)
+    given = [t.to(ground.device) for t in (image, noise, labels)]
     return (
-        anatomy(torch, discriminator, (image,)).forward_flops,
-        anatomy(torch, generator, (noise,)).forward_flops,
+        anatomy(torch, discriminator, (given[0], given[2])).forward_flops,
+        anatomy(torch, generator, (given[1], given[2])).forward_flops,
     )
 
 
@@ -124,10 +116,10 @@ def _sizes(config: Config) -> tuple[int, list[int]]:
 
 
 def _generator(torch: Any, config: Config) -> Any:
-    """Build DCGAN's generator: noise and class, (batch, n, 1, 1), to images in about -1 .. 1."""
+    """Build DCGAN's generator: noise (batch, NOISE) and classes to images in about -1 .. 1."""
     nn, (start, widths) = torch.nn, _sizes(config)
     layers = [
-        nn.ConvTranspose2d(NOISE + config["classes"], widths[-1], start, bias=False),
+        nn.ConvTranspose2d(NOISE + TOLD, widths[-1], start, bias=False),
         nn.BatchNorm2d(widths[-1]),
         nn.ReLU(),
     ]
@@ -138,19 +130,40 @@ def _generator(torch: Any, config: Config) -> Any:
             nn.ReLU(),
         ]
     last = nn.ConvTranspose2d(widths[0], config["channels"], 4, stride=2, padding=1)
-    return nn.Sequential(*layers, last, nn.Tanh())
+
+    class Generator(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.told = nn.Embedding(config["classes"], TOLD)
+            self.layers = nn.Sequential(*layers, last, nn.Tanh())
+
+        def forward(self, noise: Any, labels: Any) -> Any:
+            return self.layers(torch.cat((noise, self.told(labels)), 1)[..., None, None])
+
+    return Generator()
 
 
 def _discriminator(torch: Any, config: Config) -> Any:
-    """Build DCGAN's discriminator: images with planes of the class to one score each."""
+    """Build DCGAN's discriminator: images and classes to one score each."""
     nn, (start, widths) = torch.nn, _sizes(config)
-    before, layers = config["channels"] + config["classes"], []
+    before, layers = config["channels"] + TOLD, []
     for i, wide in enumerate(widths):
         layers.append(nn.Conv2d(before, wide, 4, stride=2, padding=1, bias=False))
         layers += [nn.BatchNorm2d(wide)] if i else []
         layers.append(nn.LeakyReLU(0.2))
         before = wide
-    return nn.Sequential(*layers, nn.Conv2d(before, 1, start))
+
+    class Discriminator(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.told = nn.Embedding(config["classes"], TOLD)
+            self.layers = nn.Sequential(*layers, nn.Conv2d(before, 1, start))
+
+        def forward(self, images: Any, labels: Any) -> Any:
+            planes = self.told(labels)[..., None, None].expand(-1, -1, *images.shape[2:])
+            return self.layers(torch.cat((images, planes), 1)).flatten()
+
+    return Discriminator()
 
 
 SHORTCUT = Shortcut(
