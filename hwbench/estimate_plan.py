@@ -61,7 +61,8 @@ def check_size(request: Request, samples: int, epochs: float | None) -> None:
     `epochs` are those of a learning curve. Before anything is measured, which takes minutes.
     """
     _batch_fits(request.batch_size or 1, samples)
-    known = (request.epochs, request.steps, request.tokens, epochs, _solved_epochs(request))
+    given = (request.epochs, request.steps, request.tokens, request.scratch_epochs)
+    known = (*given, epochs, _solved_epochs(request))
     for name in request.shortcuts or ("from_scratch",):
         if all(k is None for k in known) and registry.shortcuts()[name].epochs is None:
             raise BadInput(f"how long {name} trains is missing: give --epochs E or --steps N")
@@ -151,4 +152,6 @@ def plan_of(
         deadline_s=request.deadline_s,
         budget_usd=request.budget_usd,
         level=request.level,
+        tasks=request.tasks,
+        scratch_epochs=request.scratch_epochs,
     )

@@ -37,6 +37,8 @@ class Request:
     tokens: int | None = None
     epochs: float | None = None
     steps: int | None = None
+    tasks: int | None = None  # of shortcuts that have several
+    scratch_epochs: float | None = None  # of what has no usual epochs, where none are given
     batch_size: int | None = None
     runtime: str | None = None
     device: str | None = None

@@ -71,6 +71,8 @@ class Plan:
     budget_usd: PositiveFloat | None
     level: Fraction
     records: tuple[str, ...] = ()
+    tasks: PositiveInt | None = None  # of shortcuts that have several; None: two
+    scratch_epochs: PositiveFloat | None = None  # of what has no usual epochs, for want of `epochs`
 
 
 @dataclass(frozen=True, kw_only=True)

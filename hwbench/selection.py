@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hwbench import registry, scenarios
-from hwbench.case import SHORTCUT, Case
+from hwbench.case import Case
 from hwbench.errors import BadInput, UnknownName
 from hwbench.probed import RuntimeFacts
 from hwbench.profile import ACCELERATOR, CPU, Entry, Profile, family
@@ -32,6 +32,7 @@ class Selection:
     auto_batch: bool = False  # look for the batch size, beside those of `batch_sizes`
     models: tuple[str, ...] = ()
     shortcuts: tuple[str, ...] = ()  # of training, beside the network's own step; or `all`
+    tasks: int | None = None  # of shortcuts that have several
     threads: int | None = None
     processes: int | None = None
     max_seconds: float | None = None
@@ -177,15 +178,15 @@ def _workload_cases(
         )
         yield plain
         if phase == "training":
-            yield from by_shortcuts(plain, selection.shortcuts)
+            yield from by_shortcuts(plain, selection.shortcuts, selection.tasks)
 
 
-def by_shortcuts(plain: Case, names: Sequence[str]) -> Iterator[Case]:
+def by_shortcuts(plain: Case, names: Sequence[str], tasks: int | None = None) -> Iterator[Case]:
     """Yield the training cases of shortcuts beside the network's own, which some share."""
     shelf = registry.shortcuts()
     for name in dict.fromkeys(shelf.items if ALL in names else names):
         if shelf[name].build is not None:
-            yield replace(plain, options={**plain.options, SHORTCUT: name})
+            yield replace(plain, options={**plain.options, **shelf[name].options(tasks)})
 
 
 def batch_scenario(phase: str, batch_size: int | None) -> str:

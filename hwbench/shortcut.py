@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hwbench.case import SHORTCUT, TASKS
 from hwbench.montecarlo import Factor
 
 if TYPE_CHECKING:
@@ -96,10 +97,16 @@ class Shortcut:
     one_off: str = ""
     excludes: tuple[str, ...] = ()
     pretrained: bool = True  # starts from pretrained weights; False: from random ones
+    several: bool = False  # its step depends on how many tasks there are
     measured: StepRatio | None = None  # of a record, in the place of theory
     supports: Callable[[Workload, Config], str | None] = any_classifier
     build: Callable[[Ground], Stepper] | None = None
     build_jax: Callable[..., object] | None = None
+
+    def options(self, tasks: int | None) -> dict[str, str | int | float | bool]:
+        """Return the options of its training case; two tasks are what is meant by none."""
+        several = self.several and tasks is not None and tasks != 2
+        return {SHORTCUT: self.name, **({TASKS: tasks} if several and tasks else {})}
 
     @property
     def known(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hwbench import stats
-from hwbench.case import SHORTCUT
+from hwbench.case import OptionValue
 from hwbench.estimated import Plan
 from hwbench.measurement import Measurement, Record
 from hwbench.shortcut import Ratio, Shortcut, StepRatio
@@ -32,7 +32,7 @@ def measured(shortcut: Shortcut, plan: Plan, records: Sequence[Record], *, here:
         return shortcut
     ordered = sorted(records, key=lambda r: r.id != here)
     for record in ordered:
-        found = of_record(record, shortcut.name, plan)
+        found = of_record(record, shortcut, plan)
         if found is not None:
             carried = record.id != here
             return resolved(shortcut, carried_over(found) if carried else found)
@@ -60,10 +60,11 @@ def carried_over(found: StepRatio) -> StepRatio:
     return replace(found, ratio=ratio, carried=True)
 
 
-def of_record(record: Record, name: str, plan: Plan) -> StepRatio | None:
+def of_record(record: Record, shortcut: Shortcut, plan: Plan) -> StepRatio | None:
     """Return what a record says of a shortcut for the plan's network, at the nearest batch."""
-    own = {m.batch_size: m for m in _cases(record, plan, None)}
-    found = [m for m in _cases(record, plan, name) if m.batch_size in own]
+    own = {m.batch_size: m for m in _cases(record, plan, {})}
+    options = shortcut.options(plan.tasks)
+    found = [m for m in _cases(record, plan, options) if m.batch_size in own]
     if not found:
         return None
 
@@ -76,7 +77,7 @@ def of_record(record: Record, name: str, plan: Plan) -> StepRatio | None:
     return between(nearest, own[nearest.batch_size], record.id)
 
 
-def _cases(record: Record, plan: Plan, shortcut: str | None) -> list[Measurement]:
+def _cases(record: Record, plan: Plan, options: Mapping[str, OptionValue]) -> list[Measurement]:
     return [
         m
         for m in record.measurements
@@ -84,7 +85,7 @@ def _cases(record: Record, plan: Plan, shortcut: str | None) -> list[Measurement
         == (plan.workload, "training", plan.runtime, plan.device, plan.dtype)
         and m.status == "ok"
         and m.wall_s is not None
-        and m.runtime_options == ({} if shortcut is None else {SHORTCUT: shortcut})
+        and m.runtime_options == options
     ]
 
 

@@ -16,7 +16,7 @@ LAYERS = {
     "facts": "batch case counter_joules cpu_power data_sheet dataset device early_stopping"
     " energy estimate_value estimated intervals joules later_interval loop loop_actual"
     " loop_forecast loop_plan measurement montecarlo power_joules power_record probed"
-    " repeats scaled sensor served stats steady taught trend validation validations_floor"
+    " repeats scaled sensor served shortcut_rows stats steady taught trend validation validations_floor"
     " values ways window_joules",
     "contracts": "cards instance kernel meter runtime shortcut stepping workload",
     "dialects": "dialects.* weights",
@@ -32,18 +32,18 @@ LAYERS = {
     " host instance_peak instance_power instance_ways instances interference"
     " interrupted_times journal json_schema learning_curve ledger loader_measuring"
     " loaders lock loop_asking looping memory_use metering modelled_energy nvml oom"
-    " outcomes owning pareto places plan_counts plan_rows planning power_figure"
+    " openings outcomes owning pareto places plan_counts plan_rows planning power_figure"
     " power_sums power_trace preparation presets probing profile progress protocol"
     " published published_workloads quantity real_run record_finding registry"
     " rehearsing request_numbers resuming rounds row_figures row_flows row_making"
     " row_notes sampler sampling scaling scaling_cpu scaling_efficiency scaling_facts"
     " scaling_kernel scaling_table scenario_figures scenarios selection server_search"
-    " serving sightings signs skypilot_catalog solving spending step_ratio step_source stopping"
+    " serving sharing shortcut_finding shortcut_making shortcuts_file sightings signs skypilot_catalog solving spending step_ratio step_source stopping"
     " store summary sysfs targets timing training_choice tuning user_cache"
     " validation_file validations verdicts virtual visiting way_times worker",
-    "verbs": "doctor estimate instances_study listing plot power run validate",
+    "verbs": "doctor estimate instances_study listing plot power run shortcuts_study validate",
     "shell": "__main__ bar cli cli.* energy_views estimate_table estimate_units estimate_view"
-    " instances_view power_view render scenario_views tuning_view validation_view"
+    " instances_view power_view render scenario_views shortcuts_view tuning_view validation_view"
     " views watching",
 }
 

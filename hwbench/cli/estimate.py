@@ -53,14 +53,14 @@ _PLAN = _options(
         help="Items run over after each epoch, by the samples.",
     ),
 )
-_DATA = _options(
+DATA = _options(
     click.option("--data", type=_PATH, metavar="PATH", help="Your data, to measure the loader on."),
     click.option("--in-memory", is_flag=True, help="The data are read once, at the start."),
     image_px_option,
     click.option("--item-bytes", type=_NUMBER, metavar="N", help="Of an item on the disk."),
     click.option("--workers", type=click.IntRange(0), metavar="N", help="Of the loader."),
 )
-_WHERE = _options(
+WHERE = _options(
     click.option(
         "--on",
         multiple=True,
@@ -81,7 +81,7 @@ _WHERE = _options(
     click.option("--pue", type=_NUMBER, metavar="X", help="Default: by where it runs."),
     click.option("--embodied", metavar="KG", help="kg CO2e of making a device; adds its share."),
 )
-_MONEY = _options(
+MONEY = _options(
     click.option("--usd-per-h", type=_NUMBER, metavar="X", help="Of this machine, rented."),
     click.option("--spot-usd-per-h", type=_NUMBER, metavar="X"),
     click.option(
@@ -127,7 +127,7 @@ _ASK = _options(
     ),
     click.option("--curve-sizes", type=click.IntRange(2, 500), default=25, show_default=True),
 )
-_HOW = _options(
+HOW = _options(
     click.option("--no-measure", is_flag=True, help="Measure nothing, even if a record lacks it."),
     click.option(
         "--max-age",
@@ -149,11 +149,11 @@ _HOW = _options(
 )
 @click.argument("records", nargs=-1, type=_PATH, metavar="[RECORD]...")
 @_PLAN
-@_DATA
-@_WHERE
-@_MONEY
+@DATA
+@WHERE
+@MONEY
 @_ASK
-@_HOW
+@HOW
 @json_option
 def command(as_json: bool, out: Path | None, **chosen: Any) -> int:
     """Estimate time, power, energy, cost and CO2 of a training, with intervals.
@@ -167,7 +167,7 @@ def command(as_json: bool, out: Path | None, **chosen: Any) -> int:
 
     if out is not None:
         store.check_writable(out)
-    request = _request(chosen)
+    request = request_of(chosen)
     with watching.progress() as progress:
         done = verb.estimate(request, progress)
     if out is not None:
@@ -181,7 +181,7 @@ def command(as_json: bool, out: Path | None, **chosen: Any) -> int:
     return 0
 
 
-def _request(chosen: dict[str, Any]) -> Any:
+def request_of(chosen: dict[str, Any]) -> Any:
     """Return the request of the options."""
     from hwbench.estimate_plan import Money, Request
 

@@ -54,5 +54,6 @@ SHORTCUT = Shortcut(
     frozen="nothing",
     memory="as from scratch, and a head for each task",
     pretrained=False,
+    several=True,
     build=build,
 )

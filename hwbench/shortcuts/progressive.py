@@ -87,5 +87,6 @@ SHORTCUT = Shortcut(
     memory="the weights of all columns; gradients, moments and activations of the new one",
     one_off="the earlier tasks' columns, each a whole training",
     excludes=("cached_features", "multitask"),
+    several=True,
     build=build,
 )
