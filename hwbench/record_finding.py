@@ -122,6 +122,7 @@ def at_hand(request: Request, results: Path, here: Environment) -> tuple[list[Re
 
 
 def mine(record: Record, here: Environment) -> bool:
+    """Return whether a record was made on the machine `here`."""
     return record.environment.machine_id == here.machine_id
 
 

@@ -4,19 +4,16 @@ Only then are the ratios of their steps pairs of the same minutes. Given, found 
 measured now.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hwbench import host, record_finding, registry, run, step_source, store
+from hwbench import host, record_finding, registry, store
 from hwbench.errors import BadInput
 from hwbench.estimate_plan import Request
 from hwbench.measurement import Measurement, Record
-from hwbench.probing import Spawn
-from hwbench.progress import Progress
-from hwbench.selection import Selection
 
-PROFILE = "standard"  # its rounds are what the intervals of the ratios are from
+Measure = Callable[[], tuple[Record, Path]]  # runs the steps here, each in every round
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,18 +25,12 @@ class Steps:
     refused: dict[str, str]
 
 
-def find(
-    request: Request,
-    names: Sequence[str],
-    max_seconds: float | None,
-    progress: Progress,
-    spawn: Spawn,
-) -> Steps:
+def find(request: Request, names: Sequence[str], results: Path, measure: Measure) -> Steps:
     """Return the record of the network's step and of the shortcuts `names`.
 
-    Raises BadInput where a named record lacks them, or they may not be measured.
+    This machine's records lie in `results`. Raises BadInput where a named record lacks them, or they may not be measured.
     """
-    for path in request.records or _newest():
+    for path in request.records or _newest(results):
         record = store.load(path)
         lacking = missing(record, request, names)
         if not lacking:
@@ -51,13 +42,14 @@ def find(
             f" with `hwbench run --model {request.workload} --runtime torch"
             f" {' '.join(f'--shortcut {n}' for n in names)}`"
         )
-    return _measured(request, names, max_seconds, progress, spawn)
+    record, path = measure()
+    return Steps(record=record, path=path, refused=_refused(record, request, names))
 
 
-def _newest() -> list[Path]:
-    """Return the files of this machine's records in `results/` that still hold, newest first."""
+def _newest(results: Path) -> list[Path]:
+    """Return the files of this machine's records that still hold, the newest first."""
     here, found = host.environment(), []
-    for path in record_finding.files(run.RESULTS):
+    for path in record_finding.files(results):
         try:
             record = store.load(path)
         except BadInput:
@@ -97,42 +89,3 @@ def _case(record: Record, request: Request, name: str | None) -> Measurement | N
     if name is None:
         return measured[0] if measured else None
     return (measured or found or [None])[0]
-
-
-def _measured(
-    request: Request,
-    names: Sequence[str],
-    max_seconds: float | None,
-    progress: Progress,
-    spawn: Spawn,
-) -> Steps:
-    """Run the steps here, each in every round, and keep the record in `results/`."""
-    progress.note(
-        f"measuring {len(names) + 1} training steps of {request.workload} side by side:"
-        " some minutes"
-    )
-    options = run.Options(
-        profile=PROFILE,
-        selection=Selection(
-            only=("workload/*",),
-            models=(request.workload,),
-            runtimes=(request.runtime or "torch",),
-            devices=(request.device,) if request.device else (),
-            dtypes=(request.dtype,) if request.dtype else (),
-            batch_sizes=(request.batch_size,) if request.batch_size else (),
-            shortcuts=tuple(names),
-            tasks=request.tasks,
-            max_seconds=max_seconds,
-        ),
-        argv=request.argv,
-    )
-    done = run.run(options, progress, spawn)
-    if done.ended == "interrupted":
-        raise KeyboardInterrupt
-    if not step_source.candidates(done.record, step_source.Wanted(workload=request.workload)):
-        failed = [m.reason for m in done.record.measurements if m.status != "ok"]
-        raise BadInput(
-            f"the training step of {request.workload} could not be measured here:"
-            f" {failed[0] if failed else 'nothing ran'} (record {done.path})"
-        )
-    return Steps(record=done.record, path=done.path, refused=_refused(done.record, request, names))

@@ -4,6 +4,7 @@ Rows share the draws of what they share (the machine's speed, its drift, the loa
 taken draw by draw: what both have in common is in neither's interval.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -149,7 +150,7 @@ def crossing(samples: Sequence[int], first: Numbers, second: Numbers) -> float |
         for n, x, y in zip(samples, first, second, strict=True)
         if x and y
     ]
-    for (n0, g0), (n1, g1) in zip(gaps, gaps[1:], strict=False):
+    for (n0, g0), (n1, g1) in itertools.pairwise(gaps):
         if g0 * g1 < 0:
             return math.exp(n0 + (n1 - n0) * g0 / (g0 - g1))
     return None

@@ -7,6 +7,7 @@ import datetime
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import hwbench
 from hwbench import (
@@ -14,18 +15,24 @@ from hwbench import (
     estimate_plan,
     openings,
     registry,
+    run,
     sharing,
     shortcut_finding,
     shortcut_making,
+    step_source,
 )
 from hwbench.child import Child
 from hwbench.errors import BadInput, UnknownName
 from hwbench.estimate_request import Request
+from hwbench.measurement import Record
 from hwbench.probing import Spawn
 from hwbench.progress import Progress, Silent
+from hwbench.selection import Selection
 from hwbench.shortcut_making import SCRATCH
 from hwbench.shortcut_rows import SCHEMA, Refused, Shared, ShortcutRow, ShortcutsFile
+from hwbench.step_source import Wanted
 
+PROFILE = "standard"  # its rounds are what the intervals of the ratios are from
 SCRATCH_EPOCHS = 90.0
 MOST_TASKS = 100
 CAUTIONS = (
@@ -54,9 +61,12 @@ def study(asked: Asked, progress: Progress | None = None, spawn: Spawn = Child) 
     request = _checked(asked)
     progress = progress or Silent()
     able, refused = _able(asked, request)
-    steps = shortcut_finding.find(
-        request, [n for n in able if _measures(n)], asked.max_seconds, progress, spawn
-    )
+    timed = tuple(n for n in able if _measures(n))
+
+    def measure() -> tuple[Record, Path]:
+        return _measured(request, timed, asked.max_seconds, progress, spawn)
+
+    steps = shortcut_finding.find(request, timed, run.RESULTS, measure)
     refused |= steps.refused
     names = tuple(n for n in able if n not in refused)
     whole = replace(request, records=(steps.path,), shortcuts=names, measure=True)
@@ -80,6 +90,45 @@ def study(asked: Asked, progress: Progress | None = None, spawn: Spawn = Child) 
         notes=drawn.file.notes,
         cautions=CAUTIONS,
     )
+
+
+def _measured(
+    request: Request,
+    names: tuple[str, ...],
+    max_seconds: float | None,
+    progress: Progress,
+    spawn: Spawn,
+) -> tuple[Record, Path]:
+    """Run the steps here, each in every round, and return the record, kept in `results/`."""
+    progress.note(
+        f"measuring {len(names) + 1} training steps of {request.workload} side by side:"
+        " some minutes"
+    )
+    options = run.Options(
+        profile=PROFILE,
+        selection=Selection(
+            only=("workload/*",),
+            models=(request.workload,),
+            runtimes=(request.runtime or "torch",),
+            devices=(request.device,) if request.device else (),
+            dtypes=(request.dtype,) if request.dtype else (),
+            batch_sizes=(request.batch_size,) if request.batch_size else (),
+            shortcuts=names,
+            tasks=request.tasks,
+            max_seconds=max_seconds,
+        ),
+        argv=request.argv,
+    )
+    done = run.run(options, progress, spawn)
+    if done.ended == "interrupted":
+        raise KeyboardInterrupt
+    if not step_source.candidates(done.record, Wanted(workload=request.workload)):
+        failed = [m.reason for m in done.record.measurements if m.status != "ok"]
+        raise BadInput(
+            f"the training step of {request.workload} could not be measured here:"
+            f" {failed[0] if failed else 'nothing ran'} (record {done.path})"
+        )
+    return done.record, done.path
 
 
 def _checked(asked: Asked) -> Request:

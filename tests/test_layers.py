@@ -16,8 +16,8 @@ LAYERS = {
     "facts": "batch case counter_joules cpu_power data_sheet dataset device early_stopping"
     " energy estimate_value estimated intervals joules later_interval loop loop_actual"
     " loop_forecast loop_plan measurement montecarlo power_joules power_record probed"
-    " repeats scaled sensor served shortcut_rows stats steady taught trend validation validations_floor"
-    " values ways window_joules",
+    " repeats scaled sensor served stats steady taught trend validation validations_floor"
+    " values ways window_joules shortcut_rows",
     "contracts": "cards instance kernel meter runtime shortcut stepping workload",
     "dialects": "dialects.* weights",
     "architectures": "architectures.*",
@@ -38,9 +38,10 @@ LAYERS = {
     " rehearsing request_numbers resuming rounds row_figures row_flows row_making"
     " row_notes sampler sampling scaling scaling_cpu scaling_efficiency scaling_facts"
     " scaling_kernel scaling_table scenario_figures scenarios selection server_search"
-    " serving sharing shortcut_finding shortcut_making shortcuts_file sightings signs skypilot_catalog solving spending step_ratio step_source stopping"
+    " serving sightings signs skypilot_catalog solving spending step_ratio step_source stopping"
     " store summary sysfs targets timing training_choice tuning user_cache"
-    " validation_file validations verdicts virtual visiting way_times worker",
+    " validation_file validations verdicts virtual visiting way_times worker sharing shortcut_finding shortcut_making"
+    " shortcuts_file",
     "verbs": "doctor estimate instances_study listing plot power run shortcuts_study validate",
     "shell": "__main__ bar cli cli.* energy_views estimate_table estimate_units estimate_view"
     " instances_view power_view render scenario_views shortcuts_view tuning_view validation_view"
