@@ -28,7 +28,8 @@ class Steps:
 def find(request: Request, names: Sequence[str], results: Path, measure: Measure) -> Steps:
     """Return the record of the network's step and of the shortcuts `names`.
 
-    This machine's records lie in `results`. Raises BadInput where a named record lacks them, or they may not be measured.
+    This machine's records lie in `results`. Raises BadInput where a named record lacks them, or
+    they may not be measured.
     """
     for path in request.records or _newest(results):
         record = store.load(path)

@@ -40,8 +40,8 @@ LAYERS = {
     " scaling_kernel scaling_table scenario_figures scenarios selection server_search"
     " serving sightings signs skypilot_catalog solving spending step_ratio step_source stopping"
     " store summary sysfs targets timing training_choice tuning user_cache"
-    " validation_file validations verdicts virtual visiting way_times worker sharing shortcut_finding shortcut_making"
-    " shortcuts_file",
+    " validation_file validations verdicts virtual visiting way_times worker"
+    " sharing shortcut_finding shortcut_making shortcuts_file",
     "verbs": "doctor estimate instances_study listing plot power run shortcuts_study validate",
     "shell": "__main__ bar cli cli.* energy_views estimate_table estimate_units estimate_view"
     " instances_view power_view render scenario_views shortcuts_view tuning_view validation_view"
