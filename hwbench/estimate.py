@@ -11,6 +11,7 @@ from hwbench import (
     data_found,
     data_made,
     estimate_plan,
+    hardened,
     plan_rows,
     record_finding,
     registry,
@@ -72,6 +73,7 @@ def drawn(request: Request, progress: Progress | None = None, spawn: Spawn = Chi
         request, found.step, samples, epochs, _item_bytes(request, found.loader)
     )
     plan = replace(plan, records=tuple(r.id for r in found.records))
+    plan = hardened.private(plan, request)
     maker = Maker(plan, request.money, request.curve_sizes, aim.draws if aim else None)
     made, notes = plan_rows.all_rows(request, plan, found, maker, asked)
     rows, best = comparing.compared(made, plan)

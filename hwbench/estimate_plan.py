@@ -1,6 +1,6 @@
 """What the user asked of an estimate, checked, as a plan."""
 
-from hwbench import data_found, data_made, grid, presets, registry, request_numbers
+from hwbench import data_found, data_made, grid, hardened, presets, registry, request_numbers
 from hwbench.data_made import kind_of
 from hwbench.errors import BadInput, UnknownName
 from hwbench.estimate_request import Money, Request
@@ -23,6 +23,7 @@ def check(request: Request) -> None:
         if name not in PURCHASES:
             raise UnknownName("purchase option", name, PURCHASES)
     request_numbers.check(request)
+    hardened.check(request)
     _combined(request)
     if request.region is not None:
         grid.row(request.region)
@@ -152,6 +153,7 @@ def plan_of(
         deadline_s=request.deadline_s,
         budget_usd=request.budget_usd,
         level=request.level,
+        hardening=request.hardening,
         tasks=request.tasks,
         scratch_epochs=request.scratch_epochs,
     )

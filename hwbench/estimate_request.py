@@ -37,6 +37,9 @@ class Request:
     tokens: int | None = None
     epochs: float | None = None
     steps: int | None = None
+    hardening: str | None = None  # pgd-7, free-4, fast, private
+    epsilon: float | None = None  # of a private training
+    delta: float | None = None
     tasks: int | None = None  # of shortcuts that have several
     scratch_epochs: float | None = None  # of what has no usual epochs, where none are given
     batch_size: int | None = None

@@ -71,6 +71,10 @@ class Plan:
     budget_usd: PositiveFloat | None
     level: Fraction
     records: tuple[str, ...] = ()
+    hardening: str | None = None  # pgd-7, private: what the training withstands
+    epsilon: PositiveFloat | None = None  # of a private one
+    delta: PositiveFloat | None = None
+    noise: PositiveFloat | None = None  # by the clipping norm, that keeps within epsilon
     tasks: PositiveInt | None = None  # of shortcuts that have several; None: two
     scratch_epochs: PositiveFloat | None = None  # of what has no usual epochs, for want of `epochs`
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from hwbench import (
     bare_rows,
     buying,
+    hardened,
     instance_ways,
     instances,
     outcomes,
@@ -102,7 +103,8 @@ def _shortcuts(plan: Plan, found: Found, *, elsewhere: bool = False) -> list[tup
     """Return the shortcuts with their plans, and with what a record measured of their steps."""
     here = found.step.record.id
     made = [
-        (step_ratio.measured(s, own, found.records, here=here), own) for s, own in shortcuts(plan)
+        hardened.hardened(step_ratio.measured(s, own, found.records, here=here), own, found, here)
+        for s, own in shortcuts(plan)
     ]
     if not elsewhere:
         return made

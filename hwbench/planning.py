@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from hwbench import registry, scenarios
 from hwbench.batch import BatchChoice
-from hwbench.case import KERNEL_PHASES, SHORTCUT, Case
+from hwbench.case import HARDENING, KERNEL_PHASES, Case
 from hwbench.measurement import Protocol, Work
 from hwbench.probed import RuntimeFacts
 from hwbench.profile import ACCELERATOR, CPU, Profile, family
@@ -119,18 +119,23 @@ def _skip(case: Case, facts: RuntimeFacts) -> str | None:
         dtypes = registry.networks()[case.name].workload.dtypes
         if case.dtype not in dtypes:
             return f"{case.name} has no {case.dtype} form, only {', '.join(dtypes)}"
-        if SHORTCUT in case.options:
-            why = _no_shortcut(case)
+        if case.way is not None:
+            why = _no_way(case)
             if why is not None:
                 return why
     return runtime.supports(case)
 
 
-def _no_shortcut(case: Case) -> str | None:
-    """Return why a network is not trained by a shortcut on a runtime, or None."""
+def _no_way(case: Case) -> str | None:
+    """Return why a network is not trained by a shortcut or hardening on a runtime, or None."""
     network = registry.networks()[case.name]
-    shortcut = registry.shortcuts()[str(case.options[SHORTCUT])]
     dialect = registry.runtimes()[case.runtime].dialect
+    if HARDENING in case.options:
+        if dialect != "torch":
+            return f"{case.way} is not written for {case.runtime}: take --runtime torch"
+        hardening, _ = registry.hardening(str(case.way))
+        return hardening.supports(network.workload, network.variant.config)
+    shortcut = registry.shortcuts()[str(case.way)]
     if {"torch": shortcut.build, "jax": shortcut.build_jax}.get(dialect) is None:
         return f"{shortcut.name} is not written for {case.runtime}: take --runtime torch"
     return shortcut.supports(network.workload, network.variant.config)

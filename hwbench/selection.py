@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hwbench import registry, scenarios
-from hwbench.case import Case
+from hwbench.case import HARDENING, Case
 from hwbench.errors import BadInput, UnknownName
 from hwbench.probed import RuntimeFacts
 from hwbench.profile import ACCELERATOR, CPU, Entry, Profile, family
@@ -33,6 +33,7 @@ class Selection:
     models: tuple[str, ...] = ()
     shortcuts: tuple[str, ...] = ()  # of training, beside the network's own step; or `all`
     tasks: int | None = None  # of shortcuts that have several
+    hardenings: tuple[str, ...] = ()  # of training, beside the network's own step: pgd-7, private
     threads: int | None = None
     processes: int | None = None
     max_seconds: float | None = None
@@ -59,6 +60,8 @@ def check_names(selection: Selection) -> None:
     for name in selection.shortcuts:
         if name != ALL:
             registry.shortcuts()[name]
+    for spec in selection.hardenings:
+        registry.hardening(spec)
     scenarios.check(selection.scenarios, selection.latency_bound_s, selection.batch_sizes)
     if selection.auto_batch and selection.scenarios:
         raise BadInput(
@@ -179,6 +182,8 @@ def _workload_cases(
         yield plain
         if phase == "training":
             yield from by_shortcuts(plain, selection.shortcuts, selection.tasks)
+            for spec in dict.fromkeys(selection.hardenings):
+                yield replace(plain, options={**plain.options, HARDENING: spec})
 
 
 def by_shortcuts(plain: Case, names: Sequence[str], tasks: int | None = None) -> Iterator[Case]:

@@ -30,13 +30,19 @@ def measured(shortcut: Shortcut, plan: Plan, records: Sequence[Record], *, here:
     """
     if shortcut.build is None:
         return shortcut
-    ordered = sorted(records, key=lambda r: r.id != here)
-    for record in ordered:
-        found = of_record(record, shortcut, plan)
+    found = at_hand(shortcut.options(plan.tasks), plan, records, here)
+    return shortcut if found is None else resolved(shortcut, found)
+
+
+def at_hand(
+    options: Mapping[str, OptionValue], plan: Plan, records: Sequence[Record], here: str
+) -> StepRatio | None:
+    """Return the ratio of the case with these options, of the first record that has it."""
+    for record in sorted(records, key=lambda r: r.id != here):
+        found = of_options(record, options, plan)
         if found is not None:
-            carried = record.id != here
-            return resolved(shortcut, carried_over(found) if carried else found)
-    return shortcut
+            return found if record.id == here else carried_over(found)
+    return None
 
 
 def resolved(shortcut: Shortcut, found: StepRatio) -> Shortcut:
@@ -62,8 +68,12 @@ def carried_over(found: StepRatio) -> StepRatio:
 
 def of_record(record: Record, shortcut: Shortcut, plan: Plan) -> StepRatio | None:
     """Return what a record says of a shortcut for the plan's network, at the nearest batch."""
+    return of_options(record, shortcut.options(plan.tasks), plan)
+
+
+def of_options(record: Record, options: Mapping[str, OptionValue], plan: Plan) -> StepRatio | None:
+    """Return what a record says of the step of a case with these options, at the nearest batch."""
     own = {m.batch_size: m for m in _cases(record, plan, {})}
-    options = shortcut.options(plan.tasks)
     found = [m for m in _cases(record, plan, options) if m.batch_size in own]
     if not found:
         return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hwbench import check, drawing, interference, registry, serving, timing
-from hwbench.case import Case
+from hwbench.case import HARDENING, Case
 from hwbench.energy import EnergyPass
 from hwbench.errors import Unavailable, WrongAnswer
 from hwbench.failure import Failure, failure_of
@@ -239,6 +239,11 @@ def _built(runtime: Runtime, case: Case) -> dict[str, Any]:
     """Return what makes the step of a case by a shortcut or a hardening; nothing for its own."""
     if case.way is None:
         return {}
+    if HARDENING in case.options:
+        hardening, count = registry.hardening(case.way)
+        if runtime.dialect != "torch":
+            raise Unavailable(f"{case.way} is not written for {runtime.name}: take --runtime torch")
+        return {"build": lambda ground: hardening.build(ground, count)}
     way = registry.shortcuts()[case.way]
     build = {"torch": way.build, "jax": way.build_jax}.get(runtime.dialect)
     if build is None:

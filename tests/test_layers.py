@@ -18,22 +18,22 @@ LAYERS = {
     " loop_forecast loop_plan measurement montecarlo power_joules power_record probed"
     " repeats scaled sensor served stats steady taught trend validation validations_floor"
     " values ways window_joules shortcut_rows",
-    "contracts": "cards instance kernel meter runtime shortcut stepping workload",
+    "contracts": "cards hardening instance kernel meter runtime shortcut stepping workload",
     "dialects": "dialects.* weights",
     "architectures": "architectures.*",
-    "plug-ins": "kernels.* meters.* runtimes.* shortcuts.* workloads.*",
+    "plug-ins": "hardenings.* kernels.* meters.* runtimes.* shortcuts.* workloads.*",
     "machinery": "advice answering arrivals artifacts asking bare_rows batch_auto batch_fit"
     " batch_search break_even buying by_record carbon catalog_check catalog_fetch"
     " catalog_file catalog_update cgroup check checkpointing child codec coldness"
     " comparing confirming costing counters cpu cpu_catalog crew curve_file"
     " curve_fitting data_found data_made data_sheets definition disk_speed drawing"
     " energy_figures energy_pass energy_planning estimate_file estimate_plan"
-    " estimate_request failure fitting foresight gpu_watch grid here_way history_file"
-    " host instance_peak instance_power instance_ways instances interference"
+    " estimate_request failure fitting foresight gpu_watch grid hardened here_way"
+    " history_file host instance_peak instance_power instance_ways instances interference"
     " interrupted_times journal json_schema learning_curve ledger loader_measuring"
     " loaders lock loop_asking looping memory_use metering modelled_energy nvml oom"
     " openings outcomes owning pareto places plan_counts plan_rows planning power_figure"
-    " power_sums power_trace preparation presets probing profile progress protocol"
+    " power_sums power_trace preparation presets privacy probing profile progress protocol"
     " published published_workloads quantity real_run record_finding registry"
     " rehearsing request_numbers resuming rounds row_figures row_flows row_making"
     " row_notes sampler sampling scaling scaling_cpu scaling_efficiency scaling_facts"

@@ -45,6 +45,16 @@ _PLAN = _options(
         help="A cheaper way than from_scratch; several make several rows.",
     ),
     click.option(
+        "--adversarial",
+        metavar="SPEC",
+        help="Training that withstands moved inputs: pgd-7, free-4, fast.",
+    ),
+    click.option(
+        "--private", is_flag=True, help="DP-SGD: no example can be told from the weights."
+    ),
+    click.option("--epsilon", type=_NUMBER, metavar="E", help="Of --private: what may leak."),
+    click.option("--delta", type=_NUMBER, metavar="D", help="Of --private; default: 1 / samples."),
+    click.option(
         "--evaluation-frac",
         type=_NUMBER,
         default=0.1,
@@ -203,12 +213,16 @@ def request_of(chosen: dict[str, Any]) -> Any:
         storage=chosen.pop("storage"),
         embodied=chosen.pop("embodied"),
     )
+    adversarial, private = chosen.pop("adversarial", None), chosen.pop("private", False)
+    if adversarial and private:
+        raise click.UsageError("--adversarial and --private are two trainings: give one of them")
     in_memory, no_measure = chosen.pop("in_memory"), chosen.pop("no_measure")
     return Request(
         shortcuts=chosen.pop("shortcut"),
         residence="memory" if in_memory else "disk",
         measure=not no_measure,
         money=money,
+        hardening="private" if private else adversarial,
         argv=("hwbench", *sys.argv[1:]),
         **chosen,
     )

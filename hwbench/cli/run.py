@@ -60,6 +60,12 @@ class BatchSize(Count):
     help="Training by this shortcut too, beside the network's own step.",
 )
 @click.option(
+    "--hardening",
+    multiple=True,
+    metavar="SPEC",
+    help="Robust or private training too: pgd-7, free-4, fast, private.",
+)
+@click.option(
     "--scenario",
     multiple=True,
     metavar="S",
@@ -135,6 +141,7 @@ def command(profile: str, dry_run: bool, as_json: bool, resume: Path | None, **c
             auto_batch=AUTO in chosen["batch_size"],
             models=chosen["model"],
             shortcuts=chosen["shortcut"],
+            hardenings=chosen["hardening"],
             threads=chosen["threads"],
             processes=chosen["processes"],
             max_seconds=_limit_s(chosen),
