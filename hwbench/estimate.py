@@ -89,7 +89,7 @@ def drawn(request: Request, progress: Progress | None = None, spawn: Spawn = Chi
         best=best,
         answer=(),
         target=aim.target if aim else None,
-        notes=(*estimate_plan.stand_ins(request), *found.notes, *notes),
+        notes=(*estimate_plan.stand_ins(request), *hardened.notes(plan), *found.notes, *notes),
     )
     file = answering.answered(file, request, made, maker, found.step)
     return Drawn(file=file, made=tuple(made), found=found)

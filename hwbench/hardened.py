@@ -1,5 +1,6 @@
 """A hardened training in an estimate: the plain one, with another step and other epochs."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hwbench import privacy, registry, step_ratio
@@ -7,7 +8,7 @@ from hwbench.case import HARDENING
 from hwbench.errors import BadInput
 from hwbench.estimate_request import Request
 from hwbench.estimated import Plan
-from hwbench.record_finding import Found
+from hwbench.measurement import Record
 from hwbench.shortcut import Shortcut
 
 PLAIN = ("from_scratch", "full_finetune")  # trainings whose step is the network's own
@@ -54,7 +55,9 @@ def private(plan: Plan, request: Request) -> Plan:
     return replace(plan, epsilon=request.epsilon, delta=delta, noise=noise)
 
 
-def hardened(shortcut: Shortcut, plan: Plan, found: Found, here: str) -> tuple[Shortcut, Plan]:
+def hardened(
+    shortcut: Shortcut, plan: Plan, records: Sequence[Record], here: str
+) -> tuple[Shortcut, Plan]:
     """Return a training and its plan as they are hardened; as they were where nothing is asked.
 
     The step's ratio is the record's where it has the case, else theory's with its range.
@@ -74,5 +77,19 @@ def hardened(shortcut: Shortcut, plan: Plan, found: Found, here: str) -> tuple[S
         f" {plan.workload} --hardening {plan.hardening}` measures it",
         build=lambda ground: hardening.build(ground, count),
     )
-    told = step_ratio.at_hand({HARDENING: plan.hardening}, plan, found.records, here)
+    told = step_ratio.at_hand({HARDENING: plan.hardening}, plan, records, here)
     return (made if told is None else step_ratio.resolved(made, told)), plan
+
+
+def notes(plan: Plan) -> tuple[str, ...]:
+    """Return what is to be said of a hardened training."""
+    if plan.hardening is None:
+        return ()
+    hardening, _ = registry.hardening(plan.hardening)
+    told = [f"{plan.hardening}: {hardening.caution}"]
+    if plan.noise is not None and plan.delta is not None:
+        told.append(
+            f"epsilon {plan.epsilon:g} at delta {plan.delta:.1g} takes noise of {plan.noise:.3g}"
+            " times the clipping norm"
+        )
+    return tuple(told)

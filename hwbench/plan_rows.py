@@ -103,7 +103,9 @@ def _shortcuts(plan: Plan, found: Found, *, elsewhere: bool = False) -> list[tup
     """Return the shortcuts with their plans, and with what a record measured of their steps."""
     here = found.step.record.id
     made = [
-        hardened.hardened(step_ratio.measured(s, own, found.records, here=here), own, found, here)
+        hardened.hardened(
+            step_ratio.measured(s, own, found.records, here=here), own, found.records, here
+        )
         for s, own in shortcuts(plan)
     ]
     if not elsewhere:

@@ -49,9 +49,7 @@ _PLAN = _options(
         metavar="SPEC",
         help="Training that withstands moved inputs: pgd-7, free-4, fast.",
     ),
-    click.option(
-        "--private", is_flag=True, help="DP-SGD: no example can be told from the weights."
-    ),
+    click.option("--private", is_flag=True, help="DP-SGD, within --epsilon."),
     click.option("--epsilon", type=_NUMBER, metavar="E", help="Of --private: what may leak."),
     click.option("--delta", type=_NUMBER, metavar="D", help="Of --private; default: 1 / samples."),
     click.option(
