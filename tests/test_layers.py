@@ -16,7 +16,7 @@ LAYERS = {
     "facts": "batch case counter_joules cpu_power data_sheet dataset device early_stopping"
     " energy estimate_value estimated intervals joules later_interval loop loop_actual"
     " loop_forecast loop_plan measurement montecarlo power_joules power_record probed"
-    " repeats scaled sensor served stats steady trend validation validations_floor"
+    " repeats scaled search_schedule sensor served stats steady trend validation validations_floor"
     " values ways window_joules",
     "contracts": "cards instance kernel meter runtime shortcut workload",
     "dialects": "dialects.* weights",
@@ -37,13 +37,14 @@ LAYERS = {
     " published published_workloads quantity real_run record_finding registry"
     " rehearsing request_numbers resuming rounds row_figures row_flows row_making"
     " row_notes sampler sampling scaling scaling_cpu scaling_efficiency scaling_facts"
-    " scaling_kernel scaling_table scenario_figures scenarios selection server_search"
+    " scaling_kernel scaling_table scenario_figures scenarios search_notes search_plan"
+    " searching selection server_search"
     " serving sightings signs skypilot_catalog solving spending step_source stopping"
     " store summary sysfs targets timing training_choice tuning user_cache"
     " validation_file validations verdicts virtual visiting way_times worker",
     "verbs": "doctor estimate instances_study listing plot power run validate",
     "shell": "__main__ bar cli cli.* energy_views estimate_table estimate_units estimate_view"
-    " instances_view power_view render scenario_views tuning_view validation_view"
+    " instances_view power_view render scenario_views search_view tuning_view validation_view"
     " views watching",
 }
 

@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from hwbench.cli.options import Count, Duration, image_px_option, json_option, names_of, print_json
+from hwbench.cli.options import (
+    Count,
+    Duration,
+    Levels,
+    image_px_option,
+    json_option,
+    names_of,
+    print_json,
+)
 
 _PATH = click.Path(path_type=Path)
 _NUMBER = float
@@ -127,6 +135,28 @@ _ASK = _options(
     ),
     click.option("--curve-sizes", type=click.IntRange(2, 500), default=25, show_default=True),
 )
+_SEARCH = _options(
+    click.option(
+        "--search",
+        type=click.Choice(["random", "grid", "successive-halving", "hyperband", "asha"]),
+        help="Over hyperparameters: what all of its trials take, beside the one run.",
+    ),
+    click.option("--trials", type=Count(), metavar="N", help="Choices of the hyperparameters."),
+    click.option("--grid", type=Levels(), metavar="3x3x2", help="Levels of each, of a grid."),
+    click.option(
+        "--eta", type=_NUMBER, metavar="X", help="Of a rung one in X goes on; default: 3."
+    ),
+    click.option(
+        "--resource", type=_NUMBER, metavar="R", help="A full run by the shortest training."
+    ),
+    click.option("--parallel", type=Count(), metavar="N", help="Trials at a time; default: 1."),
+    click.option(
+        "--top",
+        type=_NUMBER,
+        metavar="F",
+        help="Chance of a trial in the top share; default: 0.05.",
+    ),
+)
 _HOW = _options(
     click.option("--no-measure", is_flag=True, help="Measure nothing, even if a record lacks it."),
     click.option(
@@ -153,6 +183,7 @@ _HOW = _options(
 @_WHERE
 @_MONEY
 @_ASK
+@_SEARCH
 @_HOW
 @json_option
 def command(as_json: bool, out: Path | None, **chosen: Any) -> int:
@@ -183,7 +214,7 @@ def command(as_json: bool, out: Path | None, **chosen: Any) -> int:
 
 def _request(chosen: dict[str, Any]) -> Any:
     """Return the request of the options."""
-    from hwbench.estimate_plan import Money, Request
+    from hwbench.estimate_plan import Money, Request, SearchAsked
 
     money = Money(
         usd_per_h=chosen.pop("usd_per_h"),
@@ -203,12 +234,22 @@ def _request(chosen: dict[str, Any]) -> Any:
         storage=chosen.pop("storage"),
         embodied=chosen.pop("embodied"),
     )
+    search = SearchAsked(
+        algorithm=chosen.pop("search"),
+        trials=chosen.pop("trials"),
+        grid=chosen.pop("grid") or (),
+        eta=chosen.pop("eta"),
+        resource=chosen.pop("resource"),
+        parallel=chosen.pop("parallel"),
+        top_frac=chosen.pop("top"),
+    )
     in_memory, no_measure = chosen.pop("in_memory"), chosen.pop("no_measure")
     return Request(
         shortcuts=chosen.pop("shortcut"),
         residence="memory" if in_memory else "disk",
         measure=not no_measure,
         money=money,
+        search=search,
         argv=("hwbench", *sys.argv[1:]),
         **chosen,
     )
