@@ -48,8 +48,8 @@ def notes(
         found.append("a bracket drops trials by short trainings: it may drop the best one")
     if asked.algorithm == "asha":
         found.append(
-            "asha: some trials go up early that a full rung would have stopped; they are"
-            " not in the totals"
+            "asha: the rungs hold what goes up early too, which a full rung would have stopped, as"
+            " drawn at random"
         )
     if not file.plan.evaluation_frac:
         found.append("--evaluation-frac 0: ranking the trials is in no time")

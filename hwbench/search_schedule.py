@@ -14,6 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hwbench import early_promotion
 from hwbench.bounds import Fraction, PositiveFloat, PositiveInt
 from hwbench.errors import BadInput
 
@@ -94,13 +95,18 @@ def successive_halving(trials: int, eta: float, resource: float | None = None) -
 
 
 def asha(trials: int, eta: float, resource: float | None = None) -> Schedule:
-    """Return the rungs of successive halving, where trials go up with no wait for the others.
+    """Return the rungs of ASHA: those of successive halving, entered with no wait for the others.
 
-    The best 1 / eta of a rung go up at the least: some do early that would not have later.
-    Raises BadInput as `successive_halving` does.
+    So more trials go up than the best 1 / eta, by what `early_promotion` draws. Raises BadInput as
+    `successive_halving` does.
     """
     halved = successive_halving(trials, eta, resource)
-    return Schedule(brackets=halved.brackets, eta=eta, resource=halved.resource, barriers=False)
+    counts, rungs = [trials], halved.brackets[0].rungs
+    for _ in rungs[1:]:
+        counts.append(round(early_promotion.promoted(counts[-1], eta)))
+    entered = (Rung(trials=n, run_frac=r.run_frac) for n, r in zip(counts, rungs, strict=True))
+    brackets = (Bracket(rungs=tuple(entered)),)
+    return Schedule(brackets=brackets, eta=eta, resource=halved.resource, barriers=False)
 
 
 def hyperband(resource: float, eta: float, trials: int = 1) -> Schedule:

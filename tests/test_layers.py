@@ -13,7 +13,8 @@ ROOT = Path(__file__).parent.parent
 # Every module, once. `*` stands for the files of a folder, where a new file is a new plug-in.
 LAYERS = {
     "words": "bounds errors units",
-    "facts": "batch case counter_joules cpu_power data_sheet dataset device early_stopping"
+    "facts": "batch case counter_joules cpu_power data_sheet dataset device early_promotion"
+    " early_stopping"
     " energy estimate_value estimated intervals joules later_interval loop loop_actual"
     " loop_forecast loop_plan measurement montecarlo power_joules power_record probed"
     " repeats scaled search_schedule sensor served stats steady trend validation validations_floor"
