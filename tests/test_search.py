@@ -115,7 +115,7 @@ def test_asha_says_when_a_first_trial_is_done() -> None:
     found = _of(asked(simple(), search=search))
     assert found.scratch.first_full == pytest.approx(121 / 81)
     assert found.resumed is not None and found.resumed.first_full == pytest.approx(1)
-    assert any("go up early" in n for n in found.notes)
+    assert any("goes up early" in n for n in found.notes)
 
 
 def test_a_grid_has_the_product_of_its_levels_and_no_chance() -> None:
@@ -147,7 +147,7 @@ def test_every_row_has_its_totals_in_its_own_place() -> None:
     rows = _of(file).rows
     assert [(r.row, r.purchase) for r in rows] == [(n, r.purchase) for n, r in enumerate(file.rows)]
     text = " ".join(search_view.lines(file))
-    assert all(f"machine {r.purchase}:" in text or r.purchase in text for r in rows)
+    assert all(f"{r.instance} {r.purchase}: " in text for r in rows)
 
 
 def test_what_is_left_out_is_said() -> None:
