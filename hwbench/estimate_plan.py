@@ -1,9 +1,18 @@
 """What the user asked of an estimate, checked, as a plan."""
 
-from hwbench import data_found, data_made, grid, hardened, presets, registry, request_numbers
+from hwbench import (
+    data_found,
+    data_made,
+    grid,
+    hardened,
+    presets,
+    registry,
+    request_numbers,
+    search_plan,
+)
 from hwbench.data_made import kind_of
 from hwbench.errors import BadInput, UnknownName
-from hwbench.estimate_request import Money, Request
+from hwbench.estimate_request import Money, Request, SearchAsked
 from hwbench.estimated import Plan
 from hwbench.step_source import Step
 
@@ -11,7 +20,7 @@ SOME_SAMPLES = 100_000  # that rows are of, where samples are solved for and non
 SOLVABLE = ("samples", "epochs", "batch-size")
 PURCHASES = ("on-demand", "spot", "reserved", "owned", "hosted")
 
-__all__ = ["Money", "Request", "check", "check_size", "plan_of", "samples_of"]
+__all__ = ["Money", "Request", "SearchAsked", "check", "check_size", "plan_of", "samples_of"]
 
 
 def check(request: Request) -> None:
@@ -24,6 +33,7 @@ def check(request: Request) -> None:
             raise UnknownName("purchase option", name, PURCHASES)
     request_numbers.check(request)
     hardened.check(request)
+    search_plan.check(request.search)
     _combined(request)
     if request.region is not None:
         grid.row(request.region)

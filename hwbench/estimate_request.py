@@ -27,6 +27,19 @@ class Money:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SearchAsked:
+    """A search over hyperparameters as it was asked for; no algorithm: none."""
+
+    algorithm: str | None = None
+    trials: int | None = None
+    grid: tuple[int, ...] = ()  # levels of each hyperparameter
+    eta: float | None = None
+    resource: float | None = None  # R: a full run by the shortest training
+    parallel: int | None = None
+    top_frac: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """An estimate as it was asked for; what is None is left to the record or has no bound."""
 
@@ -70,5 +83,6 @@ class Request:
     max_age_s: float = 7 * 86400.0
     max_usd: float | None = None
     money: Money = field(default_factory=Money)
+    search: SearchAsked = field(default_factory=SearchAsked)
     curve_sizes: int = 25
     argv: tuple[str, ...] = ()

@@ -101,13 +101,10 @@ def _machine_rows(
 
 def _shortcuts(plan: Plan, found: Found, *, elsewhere: bool = False) -> list[tuple[Shortcut, Plan]]:
     """Return the shortcuts with their plans, and with what a record measured of their steps."""
-    here = found.step.record.id
-    made = [
-        hardened.hardened(
-            step_ratio.measured(s, own, found.records, here=here), own, found.records, here
-        )
-        for s, own in shortcuts(plan)
-    ]
+    here, records, made = found.step.record.id, found.records, []
+    for shortcut, own in shortcuts(plan):
+        told = step_ratio.measured(shortcut, own, records, here=here)
+        made.append(hardened.hardened(told, own, records, here))
     if not elsewhere:
         return made
     return [(step_ratio.elsewhere(s), own) for s, own in made]

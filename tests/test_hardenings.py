@@ -1,4 +1,4 @@
-"""Hardened steps: perturbations stay in their ball and raise the loss; examples are cut one by one."""
+"""Hardened steps: perturbations stay in their ball and raise the loss, examples are cut."""
 
 import math
 import warnings
@@ -142,7 +142,7 @@ def test_without_noise_or_cut_it_is_the_plain_step() -> None:
 @pytest.mark.parametrize("name", ["resnet18_small", "lstm_small"])
 def test_a_network_without_gradients_of_examples_says_so(name: str) -> None:
     pytest.importorskip("opacus")
-    with pytest.raises(Unavailable, match="has (BatchNorm2d|LSTM)"):
+    with pytest.raises(Unavailable, match=r"has (BatchNorm2d|LSTM)"):
         built("private", ground(name))
 
 

@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from hwbench.cli.options import Count, Duration, image_px_option, json_option, names_of, print_json
+from hwbench.cli.options import (
+    Count,
+    Duration,
+    Levels,
+    image_px_option,
+    json_option,
+    names_of,
+    print_json,
+)
 
 _PATH = click.Path(path_type=Path)
 _NUMBER = float
@@ -135,6 +143,28 @@ _ASK = _options(
     ),
     click.option("--curve-sizes", type=click.IntRange(2, 500), default=25, show_default=True),
 )
+_SEARCH = _options(
+    click.option(
+        "--search",
+        type=click.Choice(["random", "grid", "successive-halving", "hyperband", "asha"]),
+        help="Over hyperparameters: what all of its trials take, beside the one run.",
+    ),
+    click.option("--trials", type=Count(), metavar="N", help="Choices of the hyperparameters."),
+    click.option("--grid", type=Levels(), metavar="3x3x2", help="Levels of each, of a grid."),
+    click.option(
+        "--eta", type=_NUMBER, metavar="X", help="Of a rung one in X goes on; default: 3."
+    ),
+    click.option(
+        "--resource", type=_NUMBER, metavar="R", help="A full run by the shortest training."
+    ),
+    click.option("--parallel", type=Count(), metavar="N", help="Trials at a time; default: 1."),
+    click.option(
+        "--top",
+        type=_NUMBER,
+        metavar="F",
+        help="Chance of a trial in the top share; default: 0.05.",
+    ),
+)
 HOW = _options(
     click.option("--no-measure", is_flag=True, help="Measure nothing, even if a record lacks it."),
     click.option(
@@ -161,6 +191,7 @@ HOW = _options(
 @WHERE
 @MONEY
 @_ASK
+@_SEARCH
 @HOW
 @json_option
 def command(as_json: bool, out: Path | None, **chosen: Any) -> int:
@@ -191,7 +222,7 @@ def command(as_json: bool, out: Path | None, **chosen: Any) -> int:
 
 def request_of(chosen: dict[str, Any]) -> Any:
     """Return the request of the options."""
-    from hwbench.estimate_plan import Money, Request
+    from hwbench.estimate_plan import Money, Request, SearchAsked
 
     money = Money(
         usd_per_h=chosen.pop("usd_per_h"),
@@ -214,6 +245,15 @@ def request_of(chosen: dict[str, Any]) -> Any:
     adversarial, private = chosen.pop("adversarial", None), chosen.pop("private", False)
     if adversarial and private:
         raise click.UsageError("--adversarial and --private are two trainings: give one of them")
+    search = SearchAsked(
+        algorithm=chosen.pop("search", None),
+        trials=chosen.pop("trials", None),
+        grid=chosen.pop("grid", None) or (),
+        eta=chosen.pop("eta", None),
+        resource=chosen.pop("resource", None),
+        parallel=chosen.pop("parallel", None),
+        top_frac=chosen.pop("top", None),
+    )
     in_memory, no_measure = chosen.pop("in_memory"), chosen.pop("no_measure")
     return Request(
         shortcuts=chosen.pop("shortcut"),
@@ -221,6 +261,7 @@ def request_of(chosen: dict[str, Any]) -> Any:
         measure=not no_measure,
         money=money,
         hardening="private" if private else adversarial,
+        search=search,
         argv=("hwbench", *sys.argv[1:]),
         **chosen,
     )
