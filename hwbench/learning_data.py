@@ -1,7 +1,7 @@
-"""Data to learn from for real: scikit-learn's digits, or the user's images, arrays or labelled text.
+"""Data to learn from for real: scikit-learn's digits, or the user's images, arrays, labelled text.
 
-In the child that trains: arrays in memory, split once by seed into a pool to train on and a test set
-that no training sees. With a source task beside it where there is one, to pretrain on.
+In the child that trains: arrays in memory, split once by seed into a pool to train on and a test
+set that no training sees. With a source task beside it where there is one, to pretrain on.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Data to learn from: what is found wrong with it, what is refused, how it is split and disturbed."""
+"""Data to learn from: what is wrong with it, what is refused, how it is split and disturbed."""
 
 from pathlib import Path
 from typing import Any
