@@ -5,6 +5,7 @@ from typing import Literal
 
 from hwbench.bounds import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from hwbench.estimated import Assumption, Figure, Numbers, Plan
+from hwbench.learned import LearnedCurve
 
 SCHEMA = "hwbench.shortcuts/1"
 Basis = Literal["measured", "carried over", "theory"]
@@ -112,6 +113,7 @@ class ShortcutsFile:
     refused: tuple[Refused, ...]
     opens: tuple[Opened, ...]
     no_opens: str | None
+    curves: tuple[LearnedCurve, ...] = ()  # of --learn
     sharing: tuple[Shared, ...] = ()
     notes: tuple[str, ...] = ()
     cautions: tuple[str, ...] = field(default=())
