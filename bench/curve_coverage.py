@@ -58,7 +58,10 @@ def of_simulated(count: int) -> list[Figure]:
         if told is not None:
             by_form.setdefault(name, []).append(told)
     figures = [_figure(f"largest size inside, {name}", told) for name, told in by_form.items()]
-    return [*figures, _figure("largest size inside, all", sum(by_form.values(), []))]
+    return [
+        *figures,
+        _figure("largest size inside, all", [t for told in by_form.values() for t in told]),
+    ]
 
 
 def of_study(path: Path) -> list[Figure]:

@@ -122,7 +122,8 @@ def _by_way(
     rng: Any,
 ) -> Program:
     """Make a step by a shortcut or a hardening ready, with what it trains and computes."""
-    way, once_s = made(build, ground), []
+    way = made(build, ground)
+    once_s: list[float | None] = []
 
     def make(inputs: Inputs, targets: Any) -> Callable[[], Any]:
         taken, labels, took_s = prepared(way.stepper, inputs, targets)
