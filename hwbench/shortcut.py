@@ -8,7 +8,7 @@ and `hwbench run --shortcut` time: what it saves in truth is less.
 
 from __future__ import annotations  # the contract's types are only read, so lists start at once
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,7 +79,8 @@ class Shortcut:
     `frozen`, `memory` and `one_off` say in words what does not move, what is kept in memory beside
     the forward pass, and what is paid once. `supports(workload, config)` is why a network cannot be
     trained so, or None; no framework is imported for it. `build(ground)` makes the step in torch,
-    `build_jax` in jax where that is natural; both import their library inside. None for `build`
+    in jax, where that is natural, `build_jax(blocks, head)` names what trains of them; libraries are
+    imported inside. None for `build`
     stands for the network's own step. `excludes` names what it must not be combined with: the
     savings of two that leave out the same work do not multiply.
     """
@@ -101,7 +102,7 @@ class Shortcut:
     measured: StepRatio | None = None  # of a record, in the place of theory
     supports: Callable[[Workload, Config], str | None] = any_classifier
     build: Callable[[Ground], Stepper] | None = None
-    build_jax: Callable[..., object] | None = None
+    build_jax: Callable[[Sequence[str], str], Sequence[str]] | None = None
 
     def options(self, tasks: int | None) -> dict[str, str | int | float | bool]:
         """Return the options of its training case; two tasks are what is meant by none."""

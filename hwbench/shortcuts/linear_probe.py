@@ -1,7 +1,14 @@
 """A linear head on a frozen backbone that runs forward in each step: data can be augmented."""
 
+from collections.abc import Sequence
+
 from hwbench.shortcut import Epochs, Ratio, Shortcut
 from hwbench.stepping import Ground, Stepper
+
+
+def trained(blocks: Sequence[str], head: str) -> list[str]:
+    """Return what trains: the head."""
+    return [head]
 
 
 def build(ground: Ground) -> Stepper:
@@ -27,4 +34,5 @@ SHORTCUT = Shortcut(
     memory="weights; gradients, moments and activations of the head alone",
     excludes=("full_finetune", "partial_finetune", "cached_features", "lora", "adapters"),
     build=build,
+    build_jax=trained,
 )
