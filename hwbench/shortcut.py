@@ -78,11 +78,10 @@ class Shortcut:
 
     `frozen`, `memory` and `one_off` say in words what does not move, what is kept in memory beside
     the forward pass, and what is paid once. `supports(workload, config)` is why a network cannot be
-    trained so, or None; no framework is imported for it. `build(ground)` makes the step in torch,
-    in jax, where that is natural, `build_jax(blocks, head)` names what trains of them; libraries are
-    imported inside. None for `build`
-    stands for the network's own step. `excludes` names what it must not be combined with: the
-    savings of two that leave out the same work do not multiply.
+    trained so, or None; no framework is imported for it. `build(ground)` makes the step in torch;
+    in jax, where that is natural, `build_jax(blocks, head)` names what trains of them. Libraries
+    are imported inside. None for `build` stands for the network's own step. `excludes` names what
+    it must not be combined with: the savings of two that leave out the same work do not multiply.
     """
 
     name: str
