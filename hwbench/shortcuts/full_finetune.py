@@ -5,7 +5,7 @@ from hwbench.shortcut import Epochs, Ratio, Shortcut
 SHORTCUT = Shortcut(
     name="full_finetune",
     summary="all weights, from pretrained ones",
-    step_ratio=Ratio(point=1, low=0.97, high=1.0),
+    step_ratio=Ratio(point=1, low=1.0, high=1.0),
     theory="3 F, as from scratch",
     epochs=Epochs(
         usual=10,
