@@ -102,7 +102,7 @@ def _shortcuts() -> list[Item]:
                 "memory": s.memory,
                 "one_off": s.one_off,
                 "epochs": f"{s.epochs.usual:g}: {s.epochs.source}" if s.epochs else "the user's",
-                "not_with": list(s.excludes),
+                "not_with": ", ".join(s.excludes),
             },
         )
         for s in registry.shortcuts().items.values()
