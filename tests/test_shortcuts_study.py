@@ -13,6 +13,7 @@ from hwbench.cli import status_of
 from hwbench.errors import BadInput, UnknownName
 from hwbench.estimate_plan import Request
 from hwbench.measurement import Measurement, Memory, Record
+from hwbench.render import digits
 from hwbench.shortcut_rows import ShortcutsFile
 from hwbench.shortcuts_study import Asked, study
 from hwbench.taught import Taught
@@ -129,7 +130,8 @@ def test_a_ratio_is_the_product_of_its_factors() -> None:
     whole = 1 / probe.ratio_to_scratch.point
     assert step.times * epochs.times * rest.times == pytest.approx(whole, rel=0.02)
     assert probe.measured_to_theory == pytest.approx(0.5 / (10 / 30), rel=1e-3)
-    assert f"{whole:.3g}x = 2x measured step x 1.8x epochs" in shortcuts_view.text(file)
+    told = " ".join(shortcuts_view.text(file).split())
+    assert f"{digits(whole)}x = 2.00x measured step x 1.80x epochs" in told
 
 
 def test_what_both_share_is_not_in_the_interval_of_their_ratio() -> None:
@@ -138,7 +140,7 @@ def test_what_both_share_is_not_in_the_interval_of_their_ratio() -> None:
     made = of_steps(by("linear_probe", *(s / 2 for s in noisy)), own=noisy)
     probe = one(compared(made, "linear_probe", epochs=10.0), "linear_probe")
     ratio, time = probe.ratio_to_scratch, probe.time_s
-    assert (ratio.high - ratio.low) / ratio.point < 0.06
+    assert (ratio.high - ratio.low) / ratio.point < 0.08
     assert (time.high - time.low) / time.point > 0.3
 
 

@@ -177,13 +177,13 @@ def bottleneck(torch: Any, tensor: Any, share: int, least: int = 4) -> Any:
     return nn.Sequential(down, nn.ReLU(), up)
 
 
-def outputs_of(ground: Ground, names: Iterable[str]) -> dict[str, Any]:
-    """Return what each named module gives on a small batch, by name."""
+def outputs_of(ground: Ground, names: Iterable[str], given: bool = False) -> dict[str, Any]:
+    """Return what each named module gives on a small batch, by name; `given`: what it is given."""
     seen: dict[str, Any] = {}
 
     def keeping(name: str) -> Callable[..., None]:
         def keep(module: Any, inputs: Any, output: Any) -> None:
-            seen[name] = features(output).detach()
+            seen[name] = (inputs[0] if given else features(output)).detach()
 
         return keep
 

@@ -5,6 +5,7 @@ epsilon takes is `hwbench.privacy`'s; it does not change the time of a step.
 """
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from hwbench.hardening import Hardening
@@ -38,18 +39,16 @@ def of_noise(ground: Ground, noise: float, norm: float) -> Stepper:
             "pip install 'hwbench-dl[private]'",
         ) from None
     torch, model = ground.torch, ground.model
-    _refuse_batch_norm(torch, ground)
-    try:
-        whole = GradSampleModule(model)
-    except (NotImplementedError, ValueError) as e:
-        raise Unavailable(f"Opacus cannot train {ground.workload.name}: {e}") from None
-    loss_of, optimizers = frozen.cross_entropy(torch), {}
+    _refuse_shared(torch, ground)
+    flops = frozen.anatomy_of(ground).step_flops
+    backward = _of_layers(ground, GradSampleModule) or _of_function(ground)
+    optimizers: dict[int, Any] = {}
 
     def optimizer_for(items: int) -> Any:
         if items not in optimizers:
             inner = next(iter(optimizers.values())).original_optimizer if optimizers else None
             optimizers[items] = DPOptimizer(
-                inner or ground.optimizer(list(whole.parameters())),
+                inner or ground.optimizer(list(model.parameters())),
                 noise_multiplier=noise,
                 max_grad_norm=norm,
                 expected_batch_size=items,
@@ -59,23 +58,98 @@ def of_noise(ground: Ground, noise: float, norm: float) -> Stepper:
     def step(inputs: Inputs, targets: Any) -> Any:
         optimizer = optimizer_for(len(targets))
         optimizer.zero_grad(set_to_none=True)
-        with ground.autocast():
-            loss = loss_of(whole(*inputs), targets)
-        loss.backward()
+        loss = backward(inputs, targets)
         optimizer.step()
         return loss.detach()
 
-    first = optimizer_for(1)
     return Stepper(
         step=step,
-        logits=frozen.evaluated(ground, whole),
+        logits=frozen.evaluated(ground, model),
         model=model,
-        optimizers=(first.original_optimizer,),
-        theory_flops_per_item=frozen.anatomy_of(ground).step_flops,
+        optimizers=(optimizer_for(1).original_optimizer,),
+        theory_flops_per_item=flops,
     )
 
 
-def _refuse_batch_norm(torch: Any, ground: Ground) -> None:
+Backward = Callable[[Inputs, Any], Any]  # leaves each example's gradient at its parameter
+
+
+def _of_layers(ground: Ground, wrapper: Any) -> Backward | None:
+    """Return Opacus' own gradients of examples, by layer; None where it does not know them all.
+
+    It knows its layers, each with the examples first: parameters outside of them, or positions that
+    all examples share, it does not see. A step on two examples tells.
+    """
+    from hwbench.dialects import torch_frozen as frozen
+
+    torch, model, loss_of = ground.torch, ground.model, frozen.cross_entropy(ground.torch)
+    try:
+        whole = wrapper(model)
+    except (NotImplementedError, ValueError):
+        return None
+
+    def backward(inputs: Inputs, targets: Any) -> Any:
+        with ground.autocast():
+            loss = loss_of(whole(*inputs), targets)
+        loss.backward()
+        return loss
+
+    inputs = frozen.probe_inputs(ground)
+    with torch.no_grad():
+        labels = model(*inputs).argmax(-1)
+    whole.zero_grad(set_to_none=True)
+    _forget(model)
+    try:
+        backward(inputs, labels)
+        told = [getattr(p, "grad_sample", None) for p in model.parameters()]
+    except (RuntimeError, ValueError, IndexError):
+        told = [None]
+    known = all(t is not None and len(t) == len(labels) for t in told)
+    whole.zero_grad(set_to_none=True)
+    model.zero_grad(set_to_none=True)
+    if known:
+        return backward
+    whole.to_standard_module()
+    return None
+
+
+def _forget(model: Any) -> None:
+    """Drop what Opacus has kept of a forward pass without a backward one."""
+    for module in model.modules():
+        if hasattr(module, "activations"):
+            module.activations = []
+
+
+def _of_function(ground: Ground) -> Backward:
+    """Return the gradients of examples by torch.func: the network's, mapped over the examples."""
+    from hwbench.dialects import torch_frozen as frozen
+
+    torch, model, loss_of = ground.torch, ground.model, frozen.cross_entropy(ground.torch)
+    func, attention = torch.func, torch.nn.attention
+
+    def one(parameters: Any, buffers: Any, target: Any, *inputs: Any) -> Any:
+        alone = tuple(x.unsqueeze(0) for x in inputs)
+        logits = func.functional_call(model, (parameters, buffers), alone)
+        return loss_of(logits, target.unsqueeze(0))
+
+    def backward(inputs: Inputs, targets: Any) -> Any:
+        parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
+        held = {n: p.detach() for n, p in parameters.items()}
+        each = func.vmap(
+            func.grad_and_value(one),
+            in_dims=(None, None, 0, *(0 for _ in inputs)),
+            randomness="different",
+        )
+        with ground.autocast(), attention.sdpa_kernel(attention.SDPBackend.MATH):
+            slopes, losses = each(held, buffers, targets, *inputs)
+        for name, p in parameters.items():
+            p.grad_sample = slopes[name]
+        return losses.mean()
+
+    return backward
+
+
+def _refuse_shared(torch: Any, ground: Ground) -> None:
     from hwbench.errors import Unavailable
 
     kinds = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.LSTM)

@@ -36,7 +36,8 @@ def build(ground: Ground) -> Stepper:
     torch, teacher = ground.torch, ground.model
     teacher_flops = frozen.anatomy_of(ground).forward_flops
     frozen.freeze_but(teacher, ())
-    student = network(torch, ground.workload, student_of(ground.config)).to(ground.device)
+    sizes = student_of(ground.config)
+    student = frozen.seeded(ground, lambda: network(torch, ground.workload, sizes))
     optimizer = ground.optimizer(list(student.parameters()))
     run = ground.transform(student.train(), "training")
 

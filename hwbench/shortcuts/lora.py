@@ -13,8 +13,10 @@ def build(ground: Ground) -> Stepper:
     divided among the groups.
     """
     from hwbench.dialects import torch_frozen as frozen
+    from hwbench.dialects.torch_vision import let_torchvision_import
     from hwbench.errors import Unavailable
 
+    let_torchvision_import()  # peft imports transformers, which imports it where it is installed
     try:
         import peft
     except ImportError:

@@ -24,8 +24,10 @@ def build(ground: Ground) -> Stepper:
     torch, found = ground.torch, frozen.anatomy_of(ground)
     frozen.head_of(ground, found)
     names = frozen.inner_blocks(found)
-    seen = frozen.outputs_of(ground, names)
-    new = network(torch, ground.workload, ground.config).to(ground.device)
+    seen, read = frozen.outputs_of(ground, names), frozen.outputs_of(ground, names, given=True)
+    # A lateral connection leads to where the frozen block's output could have gone.
+    pairs = [(a, b) for a, b in pairwise(names) if seen[a].shape == read[b].shape]
+    new = frozen.seeded(ground, lambda: network(torch, ground.workload, ground.config))
     olds = [ground.model, *(copy.deepcopy(ground.model) for _ in range(ground.tasks - 2))]
 
     class Columns(torch.nn.Module):  # type: ignore[misc]
@@ -36,14 +38,14 @@ def build(ground: Ground) -> Stepper:
             self.frozen = torch.nn.ModuleList(olds)
             self.new = new
             self.laterals = torch.nn.ModuleList(
-                torch.nn.ModuleList(frozen.bottleneck(torch, seen[b], SHARE) for b in names[:-1])
+                torch.nn.ModuleList(frozen.bottleneck(torch, seen[a], SHARE) for a, _ in pairs)
                 for _ in olds
             )
             self._told: dict[tuple[int, str], Any] = {}
             for n, column in enumerate(olds):
-                for name in names[:-1]:
+                for name, _ in pairs:
                     column.get_submodule(name).register_forward_hook(self._telling(n, name))
-            for i, (before, name) in enumerate(pairwise(names)):
+            for i, (before, name) in enumerate(pairs):
                 new.get_submodule(name).register_forward_pre_hook(self._hearing(i, before))
 
         def _telling(self, n: int, name: str) -> Callable[..., None]:
