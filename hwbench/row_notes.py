@@ -52,7 +52,7 @@ def _of_shortcut(shortcut: Shortcut, plan: Plan) -> list[Assumption]:
         found.append(
             Assumption(
                 name=f"step of {shortcut.name}",
-                value=shortcut.step_ratio.point,
+                value=float(shortcut.step_ratio.point),
                 unit="of a step from scratch",
                 source=f"theory: {shortcut.theory}",
             )
@@ -61,7 +61,7 @@ def _of_shortcut(shortcut: Shortcut, plan: Plan) -> list[Assumption]:
         found.append(
             Assumption(
                 name=f"step of {shortcut.name}",
-                value=shortcut.step_ratio.point,
+                value=float(shortcut.step_ratio.point),
                 unit="of a step from scratch",
                 source=f"measured by {measured.record} on another machine, and carried over",
             )
@@ -70,7 +70,7 @@ def _of_shortcut(shortcut: Shortcut, plan: Plan) -> list[Assumption]:
         found.append(
             Assumption(
                 name=f"epochs of {shortcut.name}",
-                value=shortcut.epochs.usual,
+                value=float(shortcut.epochs.usual),
                 unit="epochs",
                 source=shortcut.epochs.source,
             )

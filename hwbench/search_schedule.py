@@ -162,12 +162,15 @@ def wall(schedule: Schedule, workers: int, resumed: bool) -> Amount:
     """Return how long the search is with so many trials at a time.
 
     With barriers each rung takes ceil(n / workers) trainings after one another, and each bracket
-    waits for the one before. Without, workers are taken as never idle: it is the total by the
-    workers, and no less than `first_full`.
+    waits for the one before. Without, it is the total by the workers, and the middle of what their
+    ends lie apart: from 0 to (1 - 1 / workers) of the longest training (Graham 1969, SIAM J. Appl.
+    Math. 17, 416-429); no less than `first_full`.
     """
     if not schedule.barriers:
         all_of = total(schedule, resumed)
-        runs = max(all_of.runs / workers, first_full(schedule, workers, resumed))
+        longest = max(_lengths(schedule.brackets[0].rungs, resumed))
+        apart = (1 - 1 / workers) * longest / 2
+        runs = max(all_of.runs / workers + apart, first_full(schedule, workers, resumed))
         return Amount(runs=runs, starts=max(1.0, all_of.starts / workers))
     runs = math.fsum(
         -(-rung.trials // workers) * length

@@ -84,7 +84,7 @@ def test_the_family_that_told_the_largest_size_weighs_most() -> None:
 
 def test_a_largest_size_that_breaks_with_the_rest_is_outside() -> None:
     def broken(n: float) -> float:
-        return power(n) if n < 800 else 4 * power(800)
+        return power(n) if n < 800 else 2.2 * power(800)
 
     found = [
         Point(samples=p.samples, accuracy=p.accuracy, seed=p.seed)

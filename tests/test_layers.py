@@ -70,10 +70,10 @@ INSIDE = {
     "words": set[str](),
     "facts": {"numpy"},
     "contracts": set[str](),
-    "dialects": FRAMEWORKS | {"PIL", "numpy", "psutil"},
+    "dialects": FRAMEWORKS | {"PIL", "numpy", "psutil", "timm"},
     "architectures": FRAMEWORKS | {"numpy"},
-    "plug-ins": FRAMEWORKS | {"numpy", "psutil", "pynvml", "zeus"},
-    "machinery": {"PIL", "matplotlib", "numpy", "psutil", "pynvml"},
+    "plug-ins": FRAMEWORKS | {"numpy", "opacus", "peft", "psutil", "pynvml", "zeus"},
+    "machinery": {"PIL", "matplotlib", "numpy", "psutil", "pynvml", "sklearn"},
     "verbs": set[str](),
     "shell": {"rich"},
 }
