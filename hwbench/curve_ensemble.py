@@ -114,16 +114,12 @@ def _told(
     if len({p.samples for p in less}) < LEAST_SIZES:
         return None
     at = [1 - p.accuracy for p in points if p.samples == largest]
-    draws = {}
-    for name in names:
+    draws: dict[str, Values] = {}
+    for name in FAMILIES:
+        if name not in names:
+            continue
         try:
-            fit = learning_curve.fit(
-                less,
-                classes=classes,
-                n_test=n_test,
-                family=name,
-                seed=seed,  # type: ignore[arg-type]
-            )
+            fit = learning_curve.fit(less, classes=classes, n_test=n_test, family=name, seed=seed)
         except BadInput:
             continue
         draws[name] = fit.error_draws(np.array([float(largest)]))[:, 0]

@@ -77,7 +77,8 @@ def hardened(
         f" {plan.workload} --hardening {plan.hardening}` measures it",
         build=lambda ground: hardening.build(ground, count),
     )
-    told = step_ratio.at_hand({HARDENING: plan.hardening}, plan, records, here)
+    spec: str = plan.hardening or ""
+    told = step_ratio.at_hand({HARDENING: spec}, plan, records, here)
     return (made if told is None else step_ratio.resolved(made, told)), plan
 
 

@@ -16,12 +16,13 @@ LEAST_NOISE, MOST_NOISE = 0.2, 1e4
 
 def epsilon_of(noise: float, rate: float, steps: int, delta: float) -> float:
     """Return the epsilon that `steps` steps at a sampling `rate` spend."""
-    return min(
+    spent: float = min(
         steps * divergence(a, noise, rate)
         + math.log1p(-1 / a)
         - (math.log(delta) + math.log(a)) / (a - 1)
         for a in ORDERS
     )
+    return spent
 
 
 def divergence(order: int, noise: float, rate: float) -> float:

@@ -89,4 +89,4 @@ def _case(record: Record, request: Request, name: str | None) -> Measurement | N
     measured = [m for m in found if m.status == "ok"]
     if name is None:
         return measured[0] if measured else None
-    return (measured or found or [None])[0]
+    return next(iter(measured or found), None)

@@ -11,7 +11,8 @@ from hwbench import codec, curve_ensemble, curve_file, curves_study, plot, short
 from hwbench.curve_file import Point
 from hwbench.errors import BadInput
 from hwbench.learned import LearnedCurve, LearnedPoint
-from tests.test_shortcuts_study import by, compared, loader_known, machine, of_steps
+from tests.estimates import loader_known, machine
+from tests.test_shortcuts_study import by, compared, of_steps
 
 __all__ = ["machine"]  # a fixture
 

@@ -93,6 +93,7 @@ def test_every_interval_is_that_of_the_run() -> None:
     for totals in (found.scratch, found.resumed):
         for name, figure in _figures(totals).items():
             own = row.time_s if name == "wall_s" else getattr(row, name)
+            assert own is not None
             assert figure.low / figure.point == pytest.approx(own.low / own.point)
             assert figure.high / figure.point == pytest.approx(own.high / own.point)
             assert figure.level == own.level

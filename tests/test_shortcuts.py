@@ -39,6 +39,14 @@ def ground(name: str, tasks: int = 2) -> Ground:
     )
 
 
+def made_by(shortcut: str, of: Ground) -> torch_ways.Made:
+    build = registry.shortcuts()[shortcut].build
+    assert build is not None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # peft imports what warns of itself
+        return torch_ways.made(build, of)
+
+
 def batch(of: Ground, items: int = 8) -> tuple[tuple[Any, ...], Any]:
     inputs, targets = of.workload.batch(of.config, items, np.random.default_rng(3))
     return tuple(torch.from_numpy(x) for x in inputs), torch.from_numpy(targets)
@@ -73,7 +81,7 @@ def test_every_network_takes_a_shortcut_or_says_why_not(shortcut: str, network_n
         assert network_name.removesuffix("_small") in why
         return
     try:
-        made = torch_ways.made(registry.shortcuts()[shortcut].build or (lambda g: g), of)
+        made = made_by(shortcut, of)
     except Unavailable as e:
         assert of.workload.name in str(e)
         return
@@ -186,7 +194,7 @@ def test_cached_features_train_the_head_as_a_probe_does() -> None:
 
 def test_the_step_of_a_frozen_prefix_has_the_flops_of_theory() -> None:
     of = ground("mlp_small")
-    made = torch_ways.made(registry.shortcuts()["partial_finetune"].build or (lambda g: g), of)
+    made = made_by("partial_finetune", of)
     f = [b.flops for b in torch_frozen.anatomy_of(ground("mlp_small")).blocks]
     # (3 - 2 phi) F, less the gradient of the input of the first layer that trains
     assert made.taught.flops_per_item == pytest.approx(f[0] + f[1] + 2 * f[2] + 3 * f[3])
@@ -195,7 +203,7 @@ def test_the_step_of_a_frozen_prefix_has_the_flops_of_theory() -> None:
 
 def test_cached_features_compute_the_head_alone() -> None:
     of = ground("mlp_small")
-    made = torch_ways.made(registry.shortcuts()["cached_features"].build or (lambda g: g), of)
+    made = made_by("cached_features", of)
     classes, width = of.config["classes"], of.config["width"]
     assert made.taught.flops_per_item == pytest.approx(4 * width * classes)  # 4 d C
     forward = of.workload.flops(of.config)

@@ -117,7 +117,9 @@ def _sizes(config: Config) -> tuple[int, list[int]]:
 
 def _generator(torch: Any, config: Config) -> Any:
     """Build DCGAN's generator: noise (batch, NOISE) and classes to images in about -1 .. 1."""
-    nn, (start, widths) = torch.nn, _sizes(config)
+    from torch import nn
+
+    start, widths = _sizes(config)
     layers = [
         nn.ConvTranspose2d(NOISE + TOLD, widths[-1], start, bias=False),
         nn.BatchNorm2d(widths[-1]),
@@ -131,7 +133,7 @@ def _generator(torch: Any, config: Config) -> Any:
         ]
     last = nn.ConvTranspose2d(widths[0], config["channels"], 4, stride=2, padding=1)
 
-    class Generator(nn.Module):  # type: ignore[misc]
+    class Generator(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.told = nn.Embedding(config["classes"], TOLD)
@@ -145,7 +147,9 @@ def _generator(torch: Any, config: Config) -> Any:
 
 def _discriminator(torch: Any, config: Config) -> Any:
     """Build DCGAN's discriminator: images and classes to one score each."""
-    nn, (start, widths) = torch.nn, _sizes(config)
+    from torch import nn
+
+    start, widths = _sizes(config)
     before, layers = config["channels"] + TOLD, []
     for i, wide in enumerate(widths):
         layers.append(nn.Conv2d(before, wide, 4, stride=2, padding=1, bias=False))
@@ -153,7 +157,7 @@ def _discriminator(torch: Any, config: Config) -> Any:
         layers.append(nn.LeakyReLU(0.2))
         before = wide
 
-    class Discriminator(nn.Module):  # type: ignore[misc]
+    class Discriminator(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.told = nn.Embedding(config["classes"], TOLD)

@@ -13,12 +13,14 @@ def build(ground: Ground) -> Stepper:
     Logits get an axis before the last, of the tasks. Targets of one axis less than the logits are
     every task's; with the axis of the tasks, last, each has its own.
     """
+    from torch import nn
+
     from hwbench.dialects import torch_frozen as frozen
 
     torch, model = ground.torch, ground.model
     name = frozen.head_of(ground, frozen.anatomy_of(ground))
 
-    class Heads(torch.nn.Module):  # type: ignore[misc]
+    class Heads(nn.Module):
         def __init__(self, head: Any, tasks: int) -> None:
             super().__init__()
             self.of = torch.nn.ModuleList(copy.deepcopy(head) for _ in range(tasks))

@@ -18,6 +18,8 @@ SHARE = 4  # of a block's width that a lateral bottleneck has
 
 def build(ground: Ground) -> Stepper:
     """Freeze the network as K - 1 columns and train a new one from random weights beside them."""
+    from torch import nn
+
     from hwbench.dialects import torch_frozen as frozen
     from hwbench.dialects.torch import network
 
@@ -30,7 +32,7 @@ def build(ground: Ground) -> Stepper:
     new = frozen.seeded(ground, lambda: network(torch, ground.workload, ground.config))
     olds = [ground.model, *(copy.deepcopy(ground.model) for _ in range(ground.tasks - 2))]
 
-    class Columns(torch.nn.Module):  # type: ignore[misc]
+    class Columns(nn.Module):
         """The frozen columns, the new one, and the lateral bottlenecks between them."""
 
         def __init__(self) -> None:
