@@ -89,7 +89,7 @@ def later(module: str, name: str, **fixed: Any) -> Callable[..., Any]:
     `fixed` are keyword arguments that every call passes on.
     """
 
-    def call(*arguments: Any) -> Any:
-        return getattr(importlib.import_module(module), name)(*arguments, **fixed)
+    def call(*arguments: Any, **more: Any) -> Any:
+        return getattr(importlib.import_module(module), name)(*arguments, **fixed, **more)
 
     return call

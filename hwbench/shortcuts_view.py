@@ -11,6 +11,13 @@ from hwbench.shortcut_rows import Part, ShortcutRow, ShortcutsFile
 
 TIMES = ("shortcut", "time", "±", "of scratch", "±", "step", "epochs", "memory", "trains")
 MONEY = ("shortcut", "energy", "cost", "CO2", "paid once")
+_WORDS = {
+    "time_s": "time",
+    "energy_j": "energy",
+    "power_w": "power",
+    "cost_usd": "cost",
+    "co2_gco2e": "CO2",
+}
 LEAST_REST = 0.02  # of 1, that the rest of a ratio must differ by to be named
 
 
@@ -80,8 +87,9 @@ def _said(rows: Sequence[ShortcutRow]) -> list[str]:
     lines += _crossings(rows)
     first = next(iter(rows), None)
     if first is not None:
-        for what, why in first.reasons.items():
-            lines.append(f"{what}: {NOTHING} ({why})")
+        for why in dict.fromkeys(first.reasons.values()):
+            told = [_WORDS.get(k, k) for k, v in first.reasons.items() if v == why]
+            lines.append(f"{', '.join(told)}: {NOTHING} ({why})")
     return lines
 
 
