@@ -9,7 +9,7 @@ from hwbench.estimated import Figure
 from hwbench.render import NOTHING, digits, gib, half_width, table
 from hwbench.shortcut_rows import Part, ShortcutRow, ShortcutsFile
 
-TIMES = ("shortcut", "time", "±", "of scratch", "±", "step", "epochs", "memory", "trains")
+TIMES = ("shortcut", "time", "±", "ratio", "±", "step", "epochs", "memory", "trains")
 MONEY = ("shortcut", "energy", "cost", "CO2", "paid once")
 _WORDS = {
     "time_s": "time",
@@ -81,7 +81,12 @@ def _said(rows: Sequence[ShortcutRow]) -> list[str]:
         lines.append("t: the step is by theory, not measured")
     if any(r.step_basis == "carried over" for r in rows):
         lines.append("c: the step's share was measured on another machine, and carried over")
-    lines += [line for r in rows if (line := _product(r))]
+    lines.append("ratio, step: of training from scratch; trains: the share of all parameters")
+    products = [line for r in rows if (line := _product(r))]
+    if products:
+        rest = next(p.basis for r in rows for p in r.factors if p.name == "rest")
+        products.append(f"  the rest: {rest}; the epochs' sources: `hwbench list shortcuts --json`")
+    lines += products
     lines += _beyond_theory(rows)
     lines += _ties(rows)
     lines += _crossings(rows)
@@ -106,7 +111,9 @@ def _part(p: Part) -> str:
     times = f"{digits(p.times)}x"
     if p.name == "step":
         return f"{times} {p.basis}"
-    return f"{times} {'epochs' if p.name == 'epochs' else 'the rest'} ({p.basis})"
+    if p.name == "rest":
+        return f"{times} the rest"
+    return f"{times} epochs ({p.basis.partition(':')[0]})"
 
 
 def _beyond_theory(rows: Sequence[ShortcutRow]) -> list[str]:
