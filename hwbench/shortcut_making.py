@@ -45,6 +45,7 @@ def _row(m: Made, beside: Sequence[Made], level: float) -> ShortcutRow:
         step_s=row.terms.step_s if row.terms else None,
         step_ratio_to_scratch=Times(point=ratio.point, low=ratio.low, high=ratio.high),
         step_basis=basis_of(shortcut),
+        step_rounds=told.rounds if told else None,
         theory_ratio=theory,
         measured_to_theory=ratio.point / theory if theory and told else None,
         memory_peak_bytes=told.memory_peak_bytes if told else None,

@@ -47,6 +47,7 @@ class ShortcutRow:
     step_s: PositiveFloat | None
     step_ratio_to_scratch: Times | None
     step_basis: Basis | None
+    step_rounds: PositiveInt | None  # of visits that the step's ratio is from; null: not measured
     theory_ratio: PositiveFloat | None  # of a step's operations, by the layers that ran
     measured_to_theory: PositiveFloat | None
     memory_peak_bytes: PositiveInt | None

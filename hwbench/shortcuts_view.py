@@ -18,6 +18,7 @@ _WORDS = {
     "cost_usd": "cost",
     "co2_gco2e": "CO2",
 }
+LEAST_ROUNDS = 3  # that tell how a ratio varies
 LEAST_REST = 0.02  # of 1, that the rest of a ratio must differ by to be named
 
 
@@ -81,6 +82,12 @@ def _said(rows: Sequence[ShortcutRow]) -> list[str]:
         lines.append("t: the step is by theory, not measured")
     if any(r.step_basis == "carried over" for r in rows):
         lines.append("c: the step's share was measured on another machine, and carried over")
+    fewest = min((r.step_rounds for r in rows if r.step_rounds), default=LEAST_ROUNDS)
+    if fewest < LEAST_ROUNDS:
+        lines.append(
+            f"steps were compared in {fewest} round{'s' * (fewest > 1)} of visits alone: their"
+            " ratios may be off by more than they say; give --max-seconds more, or leave it out"
+        )
     lines.append("ratio, step: of training from scratch; trains: the share of all parameters")
     products = [line for r in rows if (line := _product(r))]
     if products:
