@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hwbench import confirming, owning, solving
+from hwbench import confirming, owning, searching, solving
 from hwbench.comparing import cost_then_time, named
 from hwbench.estimate_plan import Request
 from hwbench.estimated import EstimateFile, Plan, Row
@@ -21,6 +21,8 @@ def answered(
         file = replace(file, solved=solving.solved(request, made, maker, step))
     if request.confirm:
         file = replace(file, confirm=confirming.confirm(file, request.confirm))
+    if request.search.algorithm is not None:
+        file = replace(file, search=searching.searched(request.search, file, made))
     return file
 
 

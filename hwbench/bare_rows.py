@@ -24,9 +24,10 @@ def shortcuts(plan: Plan) -> list[tuple[Shortcut, Plan]]:
         shortcut = registry.shortcuts()[name]
         own = plan
         if plan.epochs is None and plan.steps is None:
-            if shortcut.epochs is None:
+            usual = shortcut.epochs.usual if shortcut.epochs else plan.scratch_epochs
+            if usual is None:
                 raise BadInput(f"how long {name} trains is missing: give --epochs E or --steps N")
-            own = replace(plan, epochs=shortcut.epochs.usual)
+            own = replace(plan, epochs=usual)
         found.append((shortcut, own))
     return found
 

@@ -100,7 +100,7 @@ def fits(measurements: Sequence[Measurement]) -> tuple[BatchFit, ...]:
     """
     families: dict[Family, list[Measurement]] = {}
     for m in measurements:
-        if m.kind == "workload" and m.serving is None:
+        if m.kind == "workload" and m.serving is None and not m.runtime_options:
             key = (m.name, m.phase, m.runtime, m.device, m.dtype)
             families.setdefault(key, []).append(m)
     found = []

@@ -13,6 +13,8 @@ Shape = Mapping[str, int]
 OptionValue = str | int | float | bool
 
 KERNEL_PHASES = ("forward", "backward")
+# Options of a training case: another step than the network's own, and of how many tasks.
+SHORTCUT, HARDENING, TASKS = "shortcut", "hardening", "tasks"
 WORKLOAD_PHASES = ("inference", "training")
 
 
@@ -54,6 +56,12 @@ class Case:
         if self.options:
             parts.append(",".join(f"{k}={self.options[k]}" for k in sorted(self.options)))
         return "/".join(parts)
+
+    @property
+    def way(self) -> str | None:
+        """The shortcut or hardening that its training step is of; None for the network's own."""
+        found = self.options.get(SHORTCUT, self.options.get(HARDENING))
+        return None if found is None else str(found)
 
     def _batch(self) -> str:
         if self.batch_size is not None:

@@ -2,7 +2,7 @@
 
 import datetime
 import secrets
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import hwbench
 from hwbench import (
@@ -11,6 +11,7 @@ from hwbench import (
     data_found,
     data_made,
     estimate_plan,
+    hardened,
     plan_rows,
     record_finding,
     registry,
@@ -25,7 +26,8 @@ from hwbench.loaders import Loaded
 from hwbench.measurement import Record
 from hwbench.probing import Spawn
 from hwbench.progress import Progress, Silent
-from hwbench.row_making import Maker
+from hwbench.record_finding import Found
+from hwbench.row_making import Made, Maker
 from hwbench.selection import Selection
 from hwbench.step_source import Wanted
 
@@ -42,6 +44,20 @@ def estimate(
     Raises BadInput for what cannot be asked, and where the step was not measured and cannot be
     measured here.
     """
+    return drawn(request, progress, spawn).file
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """An estimate with the draws of its rows, by which they are held against each other."""
+
+    file: EstimateFile
+    made: tuple[Made, ...]
+    found: Found
+
+
+def drawn(request: Request, progress: Progress | None = None, spawn: Spawn = Child) -> Drawn:
+    """Return the estimate with its draws; see `estimate`."""
     progress = progress or Silent()
     estimate_plan.check(request)
     asked, aim = plan_rows.wanted(request), targets.aim_of(request)
@@ -57,6 +73,7 @@ def estimate(
         request, found.step, samples, epochs, _item_bytes(request, found.loader)
     )
     plan = replace(plan, records=tuple(r.id for r in found.records))
+    plan = hardened.private(plan, request)
     maker = Maker(plan, request.money, request.curve_sizes, aim.draws if aim else None)
     made, notes = plan_rows.all_rows(request, plan, found, maker, asked)
     rows, best = comparing.compared(made, plan)
@@ -72,9 +89,10 @@ def estimate(
         best=best,
         answer=(),
         target=aim.target if aim else None,
-        notes=(*estimate_plan.stand_ins(request), *found.notes, *notes),
+        notes=(*estimate_plan.stand_ins(request), *hardened.notes(plan), *found.notes, *notes),
     )
-    return answering.answered(file, request, made, maker, found.step)
+    file = answering.answered(file, request, made, maker, found.step)
+    return Drawn(file=file, made=tuple(made), found=found)
 
 
 def _measured(request: Request, wanted: Wanted, progress: Progress, spawn: Spawn) -> Record:

@@ -1,9 +1,18 @@
 """What the user asked of an estimate, checked, as a plan."""
 
-from hwbench import data_found, data_made, grid, presets, registry, request_numbers
+from hwbench import (
+    data_found,
+    data_made,
+    grid,
+    hardened,
+    presets,
+    registry,
+    request_numbers,
+    search_plan,
+)
 from hwbench.data_made import kind_of
 from hwbench.errors import BadInput, UnknownName
-from hwbench.estimate_request import Money, Request
+from hwbench.estimate_request import Money, Request, SearchAsked
 from hwbench.estimated import Plan
 from hwbench.step_source import Step
 
@@ -11,7 +20,7 @@ SOME_SAMPLES = 100_000  # that rows are of, where samples are solved for and non
 SOLVABLE = ("samples", "epochs", "batch-size")
 PURCHASES = ("on-demand", "spot", "reserved", "owned", "hosted")
 
-__all__ = ["Money", "Request", "check", "check_size", "plan_of", "samples_of"]
+__all__ = ["Money", "Request", "SearchAsked", "check", "check_size", "plan_of", "samples_of"]
 
 
 def check(request: Request) -> None:
@@ -23,6 +32,8 @@ def check(request: Request) -> None:
         if name not in PURCHASES:
             raise UnknownName("purchase option", name, PURCHASES)
     request_numbers.check(request)
+    hardened.check(request)
+    search_plan.check(request.search)
     _combined(request)
     if request.region is not None:
         grid.row(request.region)
@@ -61,7 +72,8 @@ def check_size(request: Request, samples: int, epochs: float | None) -> None:
     `epochs` are those of a learning curve. Before anything is measured, which takes minutes.
     """
     _batch_fits(request.batch_size or 1, samples)
-    known = (request.epochs, request.steps, request.tokens, epochs, _solved_epochs(request))
+    given = (request.epochs, request.steps, request.tokens, request.scratch_epochs)
+    known = (*given, epochs, _solved_epochs(request))
     for name in request.shortcuts or ("from_scratch",):
         if all(k is None for k in known) and registry.shortcuts()[name].epochs is None:
             raise BadInput(f"how long {name} trains is missing: give --epochs E or --steps N")
@@ -151,4 +163,7 @@ def plan_of(
         deadline_s=request.deadline_s,
         budget_usd=request.budget_usd,
         level=request.level,
+        hardening=request.hardening,
+        tasks=request.tasks,
+        scratch_epochs=request.scratch_epochs,
     )

@@ -27,6 +27,19 @@ class Money:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SearchAsked:
+    """A search over hyperparameters as it was asked for; no algorithm: none."""
+
+    algorithm: str | None = None
+    trials: int | None = None
+    grid: tuple[int, ...] = ()  # levels of each hyperparameter
+    eta: float | None = None
+    resource: float | None = None  # R: a full run by the shortest training
+    parallel: int | None = None
+    top_frac: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """An estimate as it was asked for; what is None is left to the record or has no bound."""
 
@@ -37,6 +50,11 @@ class Request:
     tokens: int | None = None
     epochs: float | None = None
     steps: int | None = None
+    hardening: str | None = None  # pgd-7, free-4, fast, private
+    epsilon: float | None = None  # of a private training
+    delta: float | None = None
+    tasks: int | None = None  # of shortcuts that have several
+    scratch_epochs: float | None = None  # of what has no usual epochs, where none are given
     batch_size: int | None = None
     runtime: str | None = None
     device: str | None = None
@@ -65,5 +83,6 @@ class Request:
     max_age_s: float = 7 * 86400.0
     max_usd: float | None = None
     money: Money = field(default_factory=Money)
+    search: SearchAsked = field(default_factory=SearchAsked)
     curve_sizes: int = 25
     argv: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hwbench.bounds import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from hwbench.search_schedule import Bracket
 
 # hwbench.estimate/1  2026-11: the first.
 SCHEMA = "hwbench.estimate/1"
@@ -71,6 +72,12 @@ class Plan:
     budget_usd: PositiveFloat | None
     level: Fraction
     records: tuple[str, ...] = ()
+    hardening: str | None = None  # pgd-7, private: what the training withstands
+    epsilon: PositiveFloat | None = None  # of a private one
+    delta: PositiveFloat | None = None
+    noise: PositiveFloat | None = None  # by the clipping norm, that keeps within epsilon
+    tasks: PositiveInt | None = None  # of shortcuts that have several; None: two
+    scratch_epochs: PositiveFloat | None = None  # of what has no usual epochs, for want of `epochs`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,6 +245,68 @@ class Target:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SearchRuns:
+    """What a search takes in full runs: all of its trials, and how long it is side by side."""
+
+    total: PositiveFloat
+    wall: PositiveFloat
+    first_full: PositiveFloat | None  # until a first trial is trained to the end; asha alone
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchTotals:
+    """What a whole search takes on a row, all of its machines together; `wall_s` is its length.
+
+    The intervals are the row's own, carried over: what a run errs by all trials err by together.
+    """
+
+    time_s: Figure | None
+    wall_s: Figure | None
+    energy_j: Figure | None
+    cost_usd: Figure | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRow:
+    """A row's share in a search: every rung from scratch, and resumed from checkpoints."""
+
+    row: NonNegativeInt
+    instance: str
+    purchase: str
+    shortcut: str
+    scratch: SearchTotals
+    resumed: SearchTotals | None  # None: there is nothing to resume
+    reasons: dict[str, str]  # of each figure that is null
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """A search over hyperparameters: its schedule, and what it takes on each row.
+
+    `resource` is R, a full run by the shortest training. `top_chance` is the chance that the best
+    of the trials is among the top `top_frac` of all; None, as `top_trials`, which 95 % takes, where
+    the trials are not drawn at random.
+    """
+
+    algorithm: str
+    trials: PositiveInt
+    grid: tuple[PositiveInt, ...]
+    eta: PositiveFloat | None
+    resource: PositiveFloat | None
+    brackets: tuple[Bracket, ...]
+    passes: PositiveInt  # of all brackets
+    parallel: PositiveInt
+    scratch: SearchRuns
+    resumed: SearchRuns | None
+    top_frac: Fraction | None
+    top_chance: Fraction | None
+    top_trials: PositiveInt | None
+    rows: tuple[SearchRow, ...]
+    assumptions: tuple[Assumption, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class EstimateFile:
     """An estimate: the plan, its rows, and what they come to."""
 
@@ -254,4 +323,5 @@ class EstimateFile:
     solved: tuple[Solved, ...] = ()
     confirm: tuple[Confirm, ...] = ()
     break_even: tuple[str, ...] = ()
+    search: Search | None = None
     notes: tuple[str, ...] = field(default=())

@@ -93,7 +93,18 @@ def _meters() -> list[Item]:
 
 def _shortcuts() -> list[Item]:
     return [
-        Item(name=s.name, summary=s.summary, details={"step_by_theory": s.theory})
+        Item(
+            name=s.name,
+            summary=s.summary,
+            details={
+                "step_by_theory": s.theory,
+                "frozen": s.frozen,
+                "memory": s.memory,
+                "one_off": s.one_off,
+                "epochs": f"{s.epochs.usual:g}: {s.epochs.source}" if s.epochs else "the user's",
+                "not_with": ", ".join(s.excludes),
+            },
+        )
         for s in registry.shortcuts().items.values()
     ]
 

@@ -17,6 +17,8 @@ class LoopCase:
     dtype: str
     batch_size: PositiveInt
     loading: Loading
+    shortcut: str | None = None  # by which it is trained; None: from scratch
+    caches: bool = False  # a pass over the data makes what the epochs then read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,10 +93,11 @@ class LoopPart:
     """Ask for a part of the loop: some seconds of steps, an epoch, an evaluation, a checkpoint.
 
     `seconds` ends `steps` and `drain` (after a step at least), and `evaluate` where it is given;
-    `batches` is what an evaluation runs over; `path` is where a checkpoint goes.
+    `batches` is what an evaluation runs over; `path` is where a checkpoint goes. `once` is the pass
+    before the first epoch of a shortcut that has one, over all the data where no seconds end it.
     """
 
-    what: Literal["steps", "epoch", "evaluate", "checkpoint", "drain"]
+    what: Literal["steps", "epoch", "evaluate", "checkpoint", "drain", "once"]
     seconds: NonNegativeFloat | None = None
     batches: PositiveInt | None = None
     path: str | None = None
@@ -108,3 +111,4 @@ class PartDone:
     evaluated: Evaluated | None = None
     saved: Saved | None = None
     drained: Drained | None = None
+    once: Drained | None = None

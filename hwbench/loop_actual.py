@@ -50,6 +50,8 @@ def actual_terms(done: Validation) -> dict[str, float]:
     found["loader"] = waited_s - cold_s
     found["steps"] = first.wall_s + sum(s.wall_s for s in later) - compile_s - waited_s
     found["evaluation"] = sum(e.evaluated.wall_s for e in epochs if e.evaluated)
+    if done.outcome.once is not None:
+        found["one_off"] = done.outcome.once.wall_s
     found["checkpoint"] = sum(e.saved.wall_s for e in epochs if e.saved)
     return found
 

@@ -89,7 +89,9 @@ def forecast(measured: Rehearsal, plan: RunPlan, floor: Floor) -> tuple[tuple[Te
         _term("steps", steps * (per_step - waiting), half, how),
         _term("loader", loader, half, f"{how}; what a step waits for its batch"),
     ]
-    if measured.cold_s is not None:
+    if measured.once:
+        terms.append(_one_off(measured, plan))
+    elif measured.cold_s is not None:
         share = min(1.0, plan.samples / measured.case.loading.dataset.items)  # that an epoch reads
         basis = "a part read again from the disk"
         terms.append(_term("cold", measured.cold_s * share, ONCE_LOG, basis))
@@ -103,6 +105,23 @@ def forecast(measured: Rehearsal, plan: RunPlan, floor: Floor) -> tuple[tuple[Te
         basis = f"{len(measured.saves)} checkpoints"
         terms.append(_term("checkpoint", one * plan.checkpoints, ONCE_LOG, basis))
     return tuple(terms), _total(terms, half, error, floor)
+
+
+def _one_off(measured: Rehearsal, plan: RunPlan) -> Term:
+    """Return the pass over the data before the first epoch, their first reading included."""
+    item_s = once_item_s(measured)
+    items = sum(o.items for o in measured.once)
+    share = min(1.0, plan.samples / measured.case.loading.dataset.items)
+    point = plan.samples * item_s + (measured.cold_s or 0.0) * share
+    return _term(
+        "one_off", point, ONCE_LOG, f"{items} items of it, in {len(measured.once)} processes"
+    )
+
+
+def once_item_s(measured: Rehearsal) -> float:
+    """Return the seconds an item of the pass before the first epoch; 0 where there is none."""
+    items = sum(o.items for o in measured.once)
+    return sum(o.wall_s for o in measured.once) / items if items else 0.0
 
 
 def _processes(measured: Rehearsal) -> int:

@@ -34,7 +34,13 @@ class Looper:
         limit_memory(request.memory_limit_bytes)
         runtime.configure(request.threads)
         network = registry.networks()[case.workload]
-        self._loop = runtime.open_loop(network.workload, network.variant.config, case, request.seed)
+        build = None
+        if case.shortcut is not None:
+            build = registry.shortcuts()[case.shortcut].build
+        built = {} if build is None else {"build": build}
+        self._loop = runtime.open_loop(
+            network.workload, network.variant.config, case, request.seed, **built
+        )
         # Workers are processes of their own: the watch would take them for strangers.
         alone = case.loading.workers == 0
         watched = Watch(time.perf_counter, request.threads, case.device) if alone else None
@@ -55,6 +61,8 @@ class Looper:
             return PartDone(evaluated=loop.evaluate(request.batches, lambda s: s >= limit_s))
         if request.what == "drain":
             return PartDone(drained=loop.drain(lambda n, s: n > 0 and s >= limit_s))
+        if request.what == "once":
+            return PartDone(once=loop.once(lambda s: s >= limit_s))
         assert request.path is not None
         return PartDone(saved=loop.checkpoint(Path(request.path)))
 

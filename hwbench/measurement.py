@@ -22,6 +22,7 @@ from hwbench.energy import Energy, EnergyPass, EnergyTerms, Power
 from hwbench.estimate_value import Estimate
 from hwbench.probed import MeterFacts
 from hwbench.served import Serving
+from hwbench.taught import Taught
 
 # hwbench.record/1  2026-11: the first.
 SCHEMA = "hwbench.record/1"
@@ -219,6 +220,7 @@ class Measurement:
     stopped: Stopped | None = None
     serving: Serving | None = None  # of a scenario that was asked for
     batch: BatchChoice | None = None  # how its batch size was found, where it was looked for
+    taught: Taught | None = None  # of a step by a shortcut or a hardening
     verdict: Verdict | None = None
     warnings: tuple[Warned, ...] = ()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from hwbench import (
     bare_rows,
     buying,
+    hardened,
     instance_ways,
     instances,
     outcomes,
@@ -14,6 +15,7 @@ from hwbench import (
     record_finding,
     sightings,
     spending,
+    step_ratio,
     validations,
 )
 from hwbench.bare_rows import shortcuts
@@ -25,6 +27,7 @@ from hwbench.instance import Catalogue, Instance
 from hwbench.instance_ways import NoWay
 from hwbench.record_finding import Found
 from hwbench.row_making import Made, Maker
+from hwbench.shortcut import Shortcut
 from hwbench.ways import Ways
 
 MACHINE = "machine"
@@ -91,9 +94,20 @@ def _machine_rows(
     ]
     return [
         row
-        for shortcut, own in shortcuts(plan)
+        for shortcut, own in _shortcuts(plan, found)
         for row in maker.rows(way, bought, shortcut, place, own)
     ]
+
+
+def _shortcuts(plan: Plan, found: Found, *, elsewhere: bool = False) -> list[tuple[Shortcut, Plan]]:
+    """Return the shortcuts with their plans, and with what a record measured of their steps."""
+    here, records, made = found.step.record.id, found.records, []
+    for shortcut, own in shortcuts(plan):
+        told = step_ratio.measured(shortcut, own, records, here=here)
+        made.append(hardened.hardened(told, own, records, here))
+    if not elsewhere:
+        return made
+    return [(step_ratio.elsewhere(s), own) for s, own in made]
 
 
 def _options_here(request: Request, name: str) -> list[str]:
@@ -150,7 +164,7 @@ def _instance_rows(
     for instance, way in zip(asked.instances, ways, strict=True):
         place = places.instance_place(request, instance)
         bought = [_bought(request, instance, o, asked.today) for o in _options(request)]
-        for shortcut, own in shortcuts(plan):
+        for shortcut, own in _shortcuts(plan, found, elsewhere=True):
             if isinstance(way, NoWay):
                 made += [bare_rows.nothing(way, b, shortcut, own) for b in bought]
             else:

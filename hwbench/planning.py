@@ -4,11 +4,11 @@ Nothing is measured here and no framework is imported; what the runtimes can use
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hwbench import registry, scenarios
 from hwbench.batch import BatchChoice
-from hwbench.case import KERNEL_PHASES, Case
+from hwbench.case import HARDENING, KERNEL_PHASES, Case
 from hwbench.measurement import Protocol, Work
 from hwbench.probed import RuntimeFacts
 from hwbench.profile import ACCELERATOR, CPU, Profile, family
@@ -119,7 +119,26 @@ def _skip(case: Case, facts: RuntimeFacts) -> str | None:
         dtypes = registry.networks()[case.name].workload.dtypes
         if case.dtype not in dtypes:
             return f"{case.name} has no {case.dtype} form, only {', '.join(dtypes)}"
+        if case.way is not None:
+            why = _no_way(case)
+            if why is not None:
+                return why
     return runtime.supports(case)
+
+
+def _no_way(case: Case) -> str | None:
+    """Return why a network is not trained by a shortcut or hardening on a runtime, or None."""
+    network = registry.networks()[case.name]
+    dialect = registry.runtimes()[case.runtime].dialect
+    if HARDENING in case.options:
+        if dialect != "torch":
+            return f"{case.way} is not written for {case.runtime}: take --runtime torch"
+        hardening, _ = registry.hardening(str(case.way))
+        return hardening.supports(network.workload, network.variant.config)
+    shortcut = registry.shortcuts()[str(case.way)]
+    if {"torch": shortcut.build, "jax": shortcut.build_jax}.get(dialect) is None:
+        return f"{shortcut.name} is not written for {case.runtime}: take --runtime torch"
+    return shortcut.supports(network.workload, network.variant.config)
 
 
 def work(case: Case) -> Work:
@@ -136,9 +155,11 @@ def work(case: Case) -> Work:
     network = registry.networks()[case.name]
     config = network.variant.config
     factor = "3 x forward" if case.phase == "training" else "forward"
+    flops = network.workload.work(config, case.phase, case.batch_size or 1)
     return Work(
         items_per_iteration=case.batch_size,
-        flops_per_iteration=network.workload.work(config, case.phase, case.batch_size or 1),
+        # What another step than the network's own computes is told when it is made ready.
+        flops_per_iteration=flops if case.way is None else None,
         bytes_per_iteration=None,
         parameters=network.workload.parameters(config),
         counted_by=f"the workload's formula, {factor}, matrix products and convolutions",
@@ -165,6 +186,7 @@ def visit_s(case: Case, protocol: Protocol) -> float:
     speed = _ASSUMED_FLOPS_PER_S[family(case.device)]
     if case.scenario == "server":
         return protocol.scenario_visit_s or protocol.visit_s
-    iteration_s = (work(case).flops_per_iteration or 0) / speed
+    own = work(replace(case, options={}) if case.way else case)  # a shortcut takes hardly longer
+    iteration_s = (own.flops_per_iteration or 0) / speed
     soak_s = protocol.soak_s.get(family(case.device), 0.0)
     return soak_s + max(protocol.visit_s * 1.3, (protocol.min_samples + 2) * iteration_s)

@@ -12,6 +12,7 @@ from hwbench.case import Case
 from hwbench.energy import EnergyPass
 from hwbench.measurement import Checked, Conditions, Memory, Sample, SteadyKind
 from hwbench.served import Search, Terms
+from hwbench.taught import Taught
 from hwbench.timing import Pace
 
 # Seeds: the check is the same everywhere; each visit draws inputs of its own.
@@ -103,6 +104,7 @@ class VisitResult:
     memory: Memory | None = None
     took_s: Seconds = 0.0
     search: Search | None = None  # of the scenario `server`
+    taught: Taught | None = None  # of a step by a shortcut or a hardening
     energy: EnergyPass | None = None  # of a pass for energy, or of an idle stretch
 
 

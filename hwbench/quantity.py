@@ -15,6 +15,7 @@ _DURATIONS = {
     "d": units.S_PER_DAY,
 }
 MOST_PIXELS = 8_192  # of a side: an image is made in memory
+MOST_DIGITS = 12  # of a number of levels
 _COUNTS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
 
 
@@ -43,6 +44,14 @@ def pixels(text: str) -> tuple[int, int]:
     if not all(1 <= n <= MOST_PIXELS for n in found):
         raise BadInput(f"{text!r} is no size of an image: sides are 1 to {MOST_PIXELS:,} pixels")
     return found
+
+
+def levels(text: str) -> tuple[int, ...]:
+    """Return the levels of each hyperparameter of a text such as `3x3x2`; raise BadInput."""
+    parts = text.strip().lower().split("x")
+    if not all(p.isdecimal() and len(p) < MOST_DIGITS and int(p) for p in parts):
+        raise BadInput(f"{text!r} is no grid: write levels of at least 1 as 3x3x2")
+    return tuple(int(p) for p in parts)
 
 
 def _scaled(text: str, factors: dict[str, float] | dict[str, int]) -> float | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hwbench import coldness, rehearsing, validation_file
 from hwbench.errors import HwbenchError, StorageFull
-from hwbench.loop import LoopPart
+from hwbench.loop import Drained, LoopPart
 from hwbench.loop_asking import LoopChild
 from hwbench.probing import Spawn
 from hwbench.progress import Progress
@@ -33,6 +33,7 @@ class RealRun:
         self._now, self._out, self._scratch = started, out, scratch
         self._progress, self._spawn, self._clock = progress, spawn, clock
         self._epochs: list[Epoch] = []
+        self._once: Drained | None = None
         self._lost_disk = False
         self._keeping_s = 0.0  # of writing the file: no part of a training
 
@@ -56,6 +57,9 @@ class RealRun:
                 self._scratch,
             )
             setup = LoopSetup(open_s=child.open_s, read_s=child.read_s, first_step_s=0.0)
+            if self._now.rehearsal.case.caches:
+                expected_s = self._now.total_s.high_s
+                self._once = child.part(LoopPart(what="once"), expected_s).once
             for number in range(self._now.plan.epochs):
                 left_s = self._now.total_s.point_s - (self._clock() - began)
                 what = f"epoch of {self._now.rehearsal.case.workload}"
@@ -99,6 +103,7 @@ class RealRun:
                 wall_s=self._clock() - began - self._keeping_s,
                 setup=replace(setup, first_step_s=first),
                 epochs=tuple(self._epochs),
+                once=self._once,
             )
         self._now = replace(
             self._now,

@@ -32,6 +32,7 @@ from hwbench.step_source import Step, Wanted
 from hwbench.units import S_PER_H
 
 MACHINE = "this machine"
+MAX_AGE_S = 7 * 86400.0
 LIBRARIES = ("torch", "jax", "onnxruntime")
 Measure = Callable[[Wanted], Record]  # runs the cases that are wanted here
 
@@ -65,8 +66,8 @@ def find(
         dtype=request.dtype,
         batch_size=request.batch_size,
     )
-    records, notes = _records(request, results, here)
-    own = records if request.records else [r for r in records if _mine(r, here)]
+    records, notes = at_hand(request, results, here)
+    own = records if request.records else [r for r in records if mine(r, here)]
     if not any(step_source.step_of(r, wanted) for r in own):
         if _measurable(request, records, here):
             progress.note(_why_measuring(request, wanted))
@@ -76,11 +77,13 @@ def find(
                 f"no record of this machine has {request.workload}: another machine's is taken"
             )
     step = step_source.chosen(records, wanted)
-    mine = _mine(step.record, here)
-    loader, no_loader = _loader(request, step, mine, progress, spawn)
+    own_step = mine(step.record, here)
+    loader, no_loader = _loader(request, step, own_step, progress, spawn)
     cloud = step.record.environment.cloud_instance
     name = (
-        cloud if cloud and ":" in cloud else (MACHINE if mine else f"machine of {step.record.id}")
+        cloud
+        if cloud and ":" in cloud
+        else (MACHINE if own_step else f"machine of {step.record.id}")
     )
     return Found(
         step=step,
@@ -92,34 +95,38 @@ def find(
     )
 
 
-def _records(request: Request, results: Path, here: Environment) -> tuple[list[Record], list[str]]:
-    """Return the records, those to be taken first in front, and what is to be said of them."""
+def at_hand(request: Request, results: Path, here: Environment) -> tuple[list[Record], list[str]]:
+    """Return the records, those to be taken first in front, and what is to be said of them.
+
+    They are those that were named, else this machine's in `results` that still hold.
+    """
     if request.records:
         named = [store.load(p) for p in request.records]
-        stale = [(r, _fresh(r, here, request.max_age_s)) for r in named if _mine(r, here)]
+        stale = [(r, fresh(r, here, request.max_age_s)) for r in named if mine(r, here)]
         return named, [f"{r.id} is taken as it was named, but {why}" for r, why in stale if why]
     found, notes = [], []
-    for path in _files(results) + (_files(request.records_dir) if request.records_dir else []):
+    for path in files(results) + (files(request.records_dir) if request.records_dir else []):
         try:
             record = store.load(path)
         except BadRecord as e:
             if request.records_dir and path.parent == request.records_dir:
                 notes.append(str(e))
             continue
-        if _mine(record, here):
-            if _fresh(record, here, request.max_age_s) is None:
+        if mine(record, here):
+            if fresh(record, here, request.max_age_s) is None:
                 found.append(record)
         elif request.records_dir:
             found.append(record)
     newest = sorted({r.id: r for r in found}.values(), key=lambda r: r.created_utc, reverse=True)
-    return sorted(newest, key=lambda r: not _mine(r, here)), notes
+    return sorted(newest, key=lambda r: not mine(r, here)), notes
 
 
-def _mine(record: Record, here: Environment) -> bool:
+def mine(record: Record, here: Environment) -> bool:
+    """Return whether a record was made on the machine `here`."""
     return record.environment.machine_id == here.machine_id
 
 
-def _files(folder: Path) -> list[Path]:
+def files(folder: Path) -> list[Path]:
     """Return the files that may be records; estimates and validations lie beside them."""
     if not folder.is_dir():
         return []
@@ -130,7 +137,7 @@ def _files(folder: Path) -> list[Path]:
     ]
 
 
-def _fresh(record: Record, here: Environment, max_age_s: float) -> str | None:
+def fresh(record: Record, here: Environment, max_age_s: float = MAX_AGE_S) -> str | None:
     """Return why a record of this machine no longer says what it does now, or None."""
     then = record.environment
     if (then.cpu.model, then.cpu.cores) != (here.cpu.model, here.cpu.cores):
@@ -151,7 +158,7 @@ def _measurable(request: Request, records: Sequence[Record], here: Environment) 
     if not request.measure:
         return False
     return not request.records or all(
-        _mine(r, here) and _fresh(r, here, request.max_age_s) is None for r in records
+        mine(r, here) and fresh(r, here, request.max_age_s) is None for r in records
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from hwbench.errors import UnknownName
+from hwbench.hardening import Hardening
 from hwbench.kernel import Kernel
 from hwbench.meter import Meter
 from hwbench.runtime import Runtime
@@ -133,3 +134,18 @@ def meters() -> Shelf[Meter]:
 def shortcuts() -> Shelf[Shortcut]:
     """Return the cheaper ways to train."""
     return _load("shortcut", "hwbench.shortcuts", "SHORTCUT", Shortcut)
+
+
+@cache
+def hardenings() -> Shelf[Hardening]:
+    """Return the trainings that withstand something."""
+    return _load("hardening", "hwbench.hardenings", "HARDENING", Hardening)
+
+
+def hardening(spec: str) -> tuple[Hardening, int]:
+    """Return the hardening of a spec such as `pgd-7`, and its number.
+
+    Raises UnknownName for one that does not exist, BadInput for a number that does not fit.
+    """
+    found = hardenings()[spec.partition("-")[0]]
+    return found, found.count(spec)

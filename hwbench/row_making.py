@@ -149,13 +149,12 @@ class Maker:
         total = cost.total_usd if cost else None
         steps, time_s = int(median(s.fine.n.steps)), s.fine.whole.time_s
         in_time, in_budget = chance(time_s, plan.deadline_s), chance(total, plan.budget_usd)
-        ratio = recipe.shortcut.step_ratio
         row = Row(
             instance=way.name,
             purchase=bought.option,
             shortcut=recipe.shortcut.name,
             devices=way.devices,
-            basis=way.basis if ratio.low == ratio.high else "modelled",
+            basis=way.basis if recipe.shortcut.known else "modelled",
             batch_size=global_batch(way),
             epochs=median(s.fine.n.epochs),
             n_steps=steps,

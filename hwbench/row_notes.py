@@ -47,20 +47,30 @@ def _checkpoint(way: Ways) -> Assumption:
 
 def _of_shortcut(shortcut: Shortcut, plan: Plan) -> list[Assumption]:
     found = []
-    if shortcut.step_ratio.low != shortcut.step_ratio.high:
+    measured = shortcut.measured
+    if measured is None and shortcut.step_ratio.low != shortcut.step_ratio.high:
         found.append(
             Assumption(
                 name=f"step of {shortcut.name}",
-                value=shortcut.step_ratio.point,
+                value=float(shortcut.step_ratio.point),
                 unit="of a step from scratch",
                 source=f"theory: {shortcut.theory}",
+            )
+        )
+    if measured is not None and measured.carried:
+        found.append(
+            Assumption(
+                name=f"step of {shortcut.name}",
+                value=float(shortcut.step_ratio.point),
+                unit="of a step from scratch",
+                source=f"measured by {measured.record} on another machine, and carried over",
             )
         )
     if shortcut.epochs is not None and plan.epochs == shortcut.epochs.usual:
         found.append(
             Assumption(
                 name=f"epochs of {shortcut.name}",
-                value=shortcut.epochs.usual,
+                value=float(shortcut.epochs.usual),
                 unit="epochs",
                 source=shortcut.epochs.source,
             )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hwbench.case import Case
     from hwbench.kernel import Kernel
     from hwbench.probed import RuntimeFacts
+    from hwbench.taught import Taught
     from hwbench.workload import Config, Workload
 
 
@@ -50,6 +51,7 @@ class Program:
     timer: Callable[[int], float] | None = None
     flush: Callable[[], None] | None = None  # empties the device's caches, for `cold`
     device_peak_bytes: Callable[[], int | None] = lambda: None
+    taught: Taught | None = None  # of a step by a shortcut or a hardening
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,8 @@ class Runtime:
     configure: Callable[[int], None]  # threads, before anything is prepared
     prepare_kernel: Callable[[Kernel, Case, Any], Program]  # (kernel, case, rng)
     prepare_workload: Callable[[Workload, Config, Case, Any, str | None], Program]
-    #                 (workload, config, case, rng, path of the exported ONNX file or None)
+    #                 (workload, config, case, rng, path of the exported ONNX file or None;
+    #                  a case of a shortcut or hardening: build=, what makes its step)
     open_loop: Callable[..., Any] | None = (
         None  # (workload, config, LoopCase, seed): trains for real
     )
@@ -86,7 +89,7 @@ def later(module: str, name: str, **fixed: Any) -> Callable[..., Any]:
     `fixed` are keyword arguments that every call passes on.
     """
 
-    def call(*arguments: Any) -> Any:
-        return getattr(importlib.import_module(module), name)(*arguments, **fixed)
+    def call(*arguments: Any, **more: Any) -> Any:
+        return getattr(importlib.import_module(module), name)(*arguments, **fixed, **more)
 
     return call

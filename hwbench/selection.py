@@ -7,14 +7,16 @@ import fnmatch
 import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hwbench import registry, scenarios
-from hwbench.case import Case
+from hwbench.case import HARDENING, Case
 from hwbench.errors import BadInput, UnknownName
 from hwbench.probed import RuntimeFacts
 from hwbench.profile import ACCELERATOR, CPU, Entry, Profile, family
 from hwbench.units import ITEM_BYTES
+
+ALL = "all"  # every shortcut there is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,9 @@ class Selection:
     batch_sizes: tuple[int, ...] = ()
     auto_batch: bool = False  # look for the batch size, beside those of `batch_sizes`
     models: tuple[str, ...] = ()
+    shortcuts: tuple[str, ...] = ()  # of training, beside the network's own step; or `all`
+    tasks: int | None = None  # of shortcuts that have several
+    hardenings: tuple[str, ...] = ()  # of training, beside the network's own step: pgd-7, private
     threads: int | None = None
     processes: int | None = None
     max_seconds: float | None = None
@@ -52,6 +57,11 @@ def check_names(selection: Selection) -> None:
                 " (`hwbench list workloads`); models of your own come with a later one"
             )
         registry.networks()[name]
+    for name in selection.shortcuts:
+        if name != ALL:
+            registry.shortcuts()[name]
+    for spec in selection.hardenings:
+        registry.hardening(spec)
     scenarios.check(selection.scenarios, selection.latency_bound_s, selection.batch_sizes)
     if selection.auto_batch and selection.scenarios:
         raise BadInput(
@@ -156,7 +166,7 @@ def _workload_cases(
     sizes = (entry.batch_sizes or own).get(family(device), ())
     bound_s = selection.latency_bound_s
     for scenario, batch_size in _queries(selection, phase, sizes):
-        yield Case(
+        plain = Case(
             kind="workload",
             name=network.name,
             version=network.workload.version,
@@ -169,6 +179,19 @@ def _workload_cases(
             shape=network.variant.shape,
             options={} if bound_s is None else {scenarios.LATENCY_BOUND: bound_s},
         )
+        yield plain
+        if phase == "training":
+            yield from by_shortcuts(plain, selection.shortcuts, selection.tasks)
+            for spec in dict.fromkeys(selection.hardenings):
+                yield replace(plain, options={**plain.options, HARDENING: spec})
+
+
+def by_shortcuts(plain: Case, names: Sequence[str], tasks: int | None = None) -> Iterator[Case]:
+    """Yield the training cases of shortcuts beside the network's own, which some share."""
+    shelf = registry.shortcuts()
+    for name in dict.fromkeys(shelf.items if ALL in names else names):
+        if shelf[name].build is not None:
+            yield replace(plain, options={**plain.options, **shelf[name].options(tasks)})
 
 
 def batch_scenario(phase: str, batch_size: int | None) -> str:

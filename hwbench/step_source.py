@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hwbench import batch_fit, outcomes, stats
+from hwbench.case import HARDENING, SHORTCUT
 from hwbench.errors import BadInput
 from hwbench.estimated import Assumption
 from hwbench.measurement import Measurement, Record
@@ -81,6 +82,7 @@ def candidates(record: Record, wanted: Wanted) -> list[Measurement]:
         if m.kind == "workload"
         and m.name == wanted.workload
         and m.phase == "training"
+        and way_of(m) is None
         and m.status == "ok"
         and m.wall_s is not None
         and m.batch_size is not None
@@ -89,6 +91,12 @@ def candidates(record: Record, wanted: Wanted) -> list[Measurement]:
         and wanted.dtype in (None, m.dtype)
     ]
     return sorted(found, key=_speed, reverse=True)
+
+
+def way_of(m: Measurement) -> str | None:
+    """Return the shortcut or hardening of a case; None for the network's own step."""
+    found = m.runtime_options.get(SHORTCUT, m.runtime_options.get(HARDENING))
+    return None if found is None else str(found)
 
 
 def _speed(m: Measurement) -> float:

@@ -32,13 +32,16 @@ from hwbench.measurement import (
     Variance,
     Visits,
     Wall,
+    Work,
 )
 from hwbench.outcomes import ASSUMED, Spread
 from hwbench.planning import PlannedCase
 from hwbench.protocol import VisitResult
+from hwbench.taught import Taught
 
 CALM = 3  # undisturbed samples of a round that stand for it
 
+BY_THEORY = "the layers that ran: forward 1, and 1 each for a gradient of weights and of inputs"
 NOT_VISITED = "not visited: the run ended before its turn"
 
 
@@ -121,6 +124,8 @@ def _measured(
     estimate = Estimate(point=wall.point, low=wall.low, high=wall.high, level=wall.level)
     latency, why = latencies(case, samples)
     medians = [stats.median(r) for r in calm_rounds(samples)]
+    taught = next((v.taught for v in done if v.taught is not None), None)
+    bare = replace(bare, taught=taught, work=_work(bare, taught))
     measured = replace(
         bare,
         checked=next((v.checked for v in done if v.checked), None) or _unchecked(),
@@ -142,6 +147,14 @@ def _measured(
         stopped=stopping.stopped(wall, medians, protocol),
     )
     return verdicts.judged(measured, protocol, case.device in surroundings.unsoaked)
+
+
+def _work(bare: Measurement, taught: Taught | None) -> Work:
+    """Return what an iteration does: of a step by a shortcut what its theory says."""
+    if taught is None or taught.flops_per_item is None:
+        return bare.work
+    flops = round(taught.flops_per_item * (bare.batch_size or 1))
+    return replace(bare.work, flops_per_iteration=flops, counted_by=BY_THEORY)
 
 
 def _unchecked() -> Checked:

@@ -135,3 +135,17 @@ def _first(record: Record) -> str:
         f"the record {record.id} has no training case: make one with `hwbench run --profile quick`,"
         " or validate without a record"
     )
+
+
+def check_shortcut(training: Training, name: str) -> None:
+    """Raise UnknownName for no shortcut, BadInput where a loop here cannot train by it."""
+    shortcut = registry.shortcuts()[name]
+    network = registry.networks()[training.workload]
+    why = shortcut.supports(network.workload, network.variant.config)
+    if why is not None:
+        raise BadInput(f"--shortcut {name}: {why}")
+    if shortcut.build is not None and shortcut.forward_passes_once and shortcut.loads_data:
+        raise BadInput(
+            f"--shortcut {name}: what it pays once ({shortcut.one_off}) is a training of its own:"
+            " validate that one (`hwbench validate --workload dcgan`)"
+        )

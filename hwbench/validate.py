@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import hwbench
 from hwbench import (
@@ -55,6 +56,7 @@ class Options:
     record: Path | None = None
     minutes: float = 3.0
     batch_size: int | None = None
+    shortcut: str | None = None
     runtime: str | None = None
     device: str | None = None
     dtype: str | None = None
@@ -95,6 +97,8 @@ def validate(
     if not 0 < options.minutes < math.inf:
         raise BadInput(f"--minutes must be above 0, found {options.minutes:g}")
     training = _training(options)
+    if options.shortcut is not None:
+        training_choice.check_shortcut(training, options.shortcut)
     environment = host.environment()
     threads = options.threads or environment.cpu.cores
     out = options.out or default_out(training.workload)
@@ -158,6 +162,7 @@ def _case(options: Options, training: Training, dataset: Dataset) -> LoopCase:
         device=training.device,
         dtype=training.dtype,
         batch_size=batch,
+        **_by_shortcut(options),
         loading=Loading(
             dataset=dataset,
             residence=options.residence,
@@ -165,6 +170,16 @@ def _case(options: Options, training: Training, dataset: Dataset) -> LoopCase:
             samples=dataset.items // batch * batch,
         ),
     )
+
+
+def _by_shortcut(options: Options) -> dict[str, Any]:
+    """Return what a loop case says of its shortcut; nothing where the step is the network's own."""
+    if options.shortcut is None:
+        return {}
+    shortcut = registry.shortcuts()[options.shortcut]
+    if shortcut.build is None:
+        return {}
+    return {"shortcut": options.shortcut, "caches": not shortcut.loads_data}
 
 
 def _rehearsed(

@@ -11,12 +11,14 @@ from hwbench.bounds import (
     PositiveInt,
 )
 from hwbench.device import Environment
-from hwbench.loop import Evaluated, LoopCase, Saved, Stretch
+from hwbench.loop import Drained, Evaluated, LoopCase, Saved, Stretch
 
 # hwbench.validation/1  2026-11: the first.
 SCHEMA = "hwbench.validation/1"
 
-TermName = Literal["setup", "compile", "steps", "loader", "cold", "evaluation", "checkpoint"]
+TermName = Literal[
+    "setup", "compile", "steps", "loader", "cold", "evaluation", "checkpoint", "one_off"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,7 @@ class Rehearsal:
     no_cold: str | None  # why that is not known
     spread_s: NonNegativeFloat  # from the first visit to the end of the last
     measured_s: NonNegativeFloat  # in which something ran, warm-ups included
+    once: tuple[Drained, ...] = ()  # of a shortcut's pass before the first epoch, a part of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +128,7 @@ class Outcome:
     wall_s: PositiveFloat
     setup: LoopSetup
     epochs: tuple[Epoch, ...]
+    once: Drained | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,7 +95,8 @@ def _network_rows(networks: Sequence[Measurement], best: float) -> list[tuple[st
     """Put inference and training of the same network side by side."""
     pairs: dict[tuple[str, str], dict[str, Measurement]] = {}
     for m in networks:
-        key = (f"{m.name} b{m.batch_size}", m.runtime)
+        way = "".join(f" {v}" for v in m.runtime_options.values())
+        key = (f"{m.name} b{m.batch_size}{way}", m.runtime)
         pairs.setdefault(key, {})[m.phase] = m
     rows: list[tuple[str, ...]] = []
     for key, halves_of in sorted(pairs.items(), key=lambda item: item[0]):

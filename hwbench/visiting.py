@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hwbench import check, drawing, interference, registry, serving, timing
-from hwbench.case import Case
+from hwbench.case import HARDENING, Case
 from hwbench.energy import EnergyPass
-from hwbench.errors import WrongAnswer
+from hwbench.errors import Unavailable, WrongAnswer
 from hwbench.failure import Failure, failure_of
 from hwbench.measurement import Checked, Conditions, Memory, Sample
 from hwbench.memory_use import limit_memory, peak_bytes, reset_peak
@@ -91,6 +91,7 @@ class Visitor:
             conditions=timed.conditions,
             checked=ready.checked if new and request.check else None,
             memory=memory,
+            taught=ready.program.taught,
             took_s=self.clock() - began,
             search=timed.search,
         )
@@ -186,7 +187,7 @@ class Visitor:
         else:
             network = registry.networks()[case.name]
             program = runtime.prepare_workload(
-                network.workload, network.variant.config, case, rng, model
+                network.workload, network.variant.config, case, rng, model, **_built(runtime, case)
             )
         return Ready(program=program, setup_s=self.clock() - start)
 
@@ -232,6 +233,22 @@ def _sample(taken: timing.Taken, request: VisitRequest) -> Sample:
         process=request.process,
         disturbed=taken.disturbed,
     )
+
+
+def _built(runtime: Runtime, case: Case) -> dict[str, Any]:
+    """Return what makes the step of a case by a shortcut or a hardening; nothing for its own."""
+    if case.way is None:
+        return {}
+    if HARDENING in case.options:
+        hardening, count = registry.hardening(case.way)
+        if runtime.dialect != "torch":
+            raise Unavailable(f"{case.way} is not written for {runtime.name}: take --runtime torch")
+        return {"build": lambda ground: hardening.build(ground, count)}
+    way = registry.shortcuts()[case.way]
+    build = {"torch": way.build, "jax": way.build_jax}.get(runtime.dialect)
+    if build is None:
+        raise Unavailable(f"{case.way} is not written for {runtime.name}: take --runtime torch")
+    return {"build": build}
 
 
 def _same(before: Answer, after: Answer, tolerance: float) -> None:

@@ -122,6 +122,10 @@ def parts(way: Ways, n: Counts, shortcut: Shortcut, plan: Plan, drawn: Drawn) ->
     start = drawn.product(way.start_factors)
     one_checkpoint = way.checkpoint_bytes / way.write_bytes_per_s * io
     steps, one_off = step * n.steps, forward * once
+    timed = shortcut.measured
+    if timed is not None and timed.once_item_s is not None and not timed.carried:
+        passed = _overlapped(timed.once_item_s * batch * spread, load, way.loader)
+        one_off = passed * (once * shortcut.once_epochs / (shortcut.forward_passes_once or 1.0))
     return Parts(
         setup=way.setup_s * start,
         compile=way.compile_s * start,

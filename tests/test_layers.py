@@ -13,38 +13,42 @@ ROOT = Path(__file__).parent.parent
 # Every module, once. `*` stands for the files of a folder, where a new file is a new plug-in.
 LAYERS = {
     "words": "bounds errors units",
-    "facts": "batch case counter_joules cpu_power data_sheet dataset device early_stopping"
-    " energy estimate_value estimated intervals joules later_interval loop loop_actual"
-    " loop_forecast loop_plan measurement montecarlo power_joules power_record probed"
-    " repeats scaled sensor served stats steady trend validation validations_floor"
-    " values ways window_joules",
-    "contracts": "cards instance kernel meter runtime shortcut workload",
+    "facts": "batch case counter_joules cpu_power data_sheet dataset device early_promotion"
+    " early_stopping energy estimate_value estimated intervals joules later_interval"
+    " learned loop loop_actual loop_forecast loop_plan measurement montecarlo"
+    " power_joules power_record probed quality_found repeats scaled search_schedule"
+    " sensor served shortcut_rows stats steady taught trend validation"
+    " validations_floor values ways window_joules",
+    "contracts": "cards hardening instance kernel meter runtime shortcut stepping workload",
     "dialects": "dialects.* weights",
     "architectures": "architectures.*",
-    "plug-ins": "kernels.* meters.* runtimes.* shortcuts.* workloads.*",
+    "plug-ins": "hardenings.* kernels.* meters.* runtimes.* shortcuts.* workloads.*",
     "machinery": "advice answering arrivals artifacts asking bare_rows batch_auto batch_fit"
     " batch_search break_even buying by_record carbon catalog_check catalog_fetch"
     " catalog_file catalog_update cgroup check checkpointing child codec coldness"
-    " comparing confirming costing counters cpu cpu_catalog crew curve_file"
-    " curve_fitting data_found data_made data_sheets definition disk_speed drawing"
-    " energy_figures energy_pass energy_planning estimate_file estimate_plan"
-    " estimate_request failure fitting foresight gpu_watch grid here_way history_file"
-    " host instance_peak instance_power instance_ways instances interference"
-    " interrupted_times journal json_schema learning_curve ledger loader_measuring"
-    " loaders lock loop_asking looping memory_use metering modelled_energy nvml oom"
-    " outcomes owning pareto places plan_counts plan_rows planning power_figure"
-    " power_sums power_trace preparation presets probing profile progress protocol"
-    " published published_workloads quantity real_run record_finding registry"
-    " rehearsing request_numbers resuming rounds row_figures row_flows row_making"
-    " row_notes sampler sampling scaling scaling_cpu scaling_efficiency scaling_facts"
-    " scaling_kernel scaling_table scenario_figures scenarios selection server_search"
-    " serving sightings signs skypilot_catalog solving spending step_source stopping"
-    " store summary sysfs targets timing training_choice tuning user_cache"
+    " comparing confirming costing counters cpu cpu_catalog crew curve_ensemble"
+    " curve_file curve_fitting curves_study data_found data_made data_quality"
+    " data_sheets definition disk_speed drawing energy_figures energy_pass"
+    " energy_planning estimate_file estimate_plan estimate_request failure fitting"
+    " foresight gpu_watch grid hardened here_way history_file host instance_peak"
+    " instance_power instance_ways instances interference interrupted_times journal"
+    " json_schema learning_curve learning_data learning_figure ledger"
+    " loader_measuring loaders lock loop_asking looping memory_use metering"
+    " modelled_energy nvml oom openings outcomes owning pareto places plan_counts"
+    " plan_rows planning power_figure power_sums power_trace preparation presets"
+    " privacy probing profile progress protocol published published_workloads"
+    " quantity real_run record_finding registry rehearsing request_numbers resuming"
+    " rounds row_figures row_flows row_making row_notes sampler sampling scaling"
+    " scaling_cpu scaling_efficiency scaling_facts scaling_kernel scaling_table"
+    " scenario_figures scenarios search_notes search_plan searching selection"
+    " server_search serving sharing shortcut_finding shortcut_making shortcuts_file"
+    " sightings signs skypilot_catalog solving spending step_ratio step_source"
+    " stopping store summary sysfs targets timing training_choice tuning user_cache"
     " validation_file validations verdicts virtual visiting way_times worker",
-    "verbs": "doctor estimate instances_study listing plot power run validate",
-    "shell": "__main__ bar cli cli.* energy_views estimate_table estimate_units estimate_view"
-    " instances_view power_view render scenario_views tuning_view validation_view"
-    " views watching",
+    "verbs": "doctor estimate instances_study listing plot power run shortcuts_study validate",
+    "shell": "__main__ bar cli cli.* energy_views estimate_table estimate_units"
+    " estimate_view instances_view power_view render scenario_views search_view"
+    " shortcuts_view tuning_view validation_view views watching",
 }
 
 _GROUND = {"words", "facts", "contracts"}
@@ -66,10 +70,10 @@ INSIDE = {
     "words": set[str](),
     "facts": {"numpy"},
     "contracts": set[str](),
-    "dialects": FRAMEWORKS | {"PIL", "numpy", "psutil"},
+    "dialects": FRAMEWORKS | {"PIL", "numpy", "psutil", "timm"},
     "architectures": FRAMEWORKS | {"numpy"},
-    "plug-ins": FRAMEWORKS | {"numpy", "psutil", "pynvml", "zeus"},
-    "machinery": {"PIL", "matplotlib", "numpy", "psutil", "pynvml"},
+    "plug-ins": FRAMEWORKS | {"numpy", "opacus", "peft", "psutil", "pynvml", "zeus"},
+    "machinery": {"PIL", "matplotlib", "numpy", "psutil", "pynvml", "sklearn"},
     "verbs": set[str](),
     "shell": {"rich"},
 }

@@ -163,3 +163,28 @@ def test_a_server_is_searched_for_the_rate_that_meets_the_bound(
             assert trial.queries == trial.planned
             assert trial.queries / trial.took_s < 1.2 * trial.rate_per_s
     assert "server" in out and "not MLPerf results" in out
+
+
+def test_shortcuts_and_hardenings_are_timed_beside_the_networks_own_step(
+    environment: dict[str, str],
+) -> None:
+    asked = ("--model", "mlp_small", "--only", "*training*", "--runtime", "jax")
+    ways = ("--shortcut", "linear_probe", "--shortcut", "cached_features", "--hardening", "pgd-2")
+    process = _smoke(environment, *asked, *ways)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    record = store.load(Path(environment["TMPDIR"]) / "r.json")
+    found = {(m.runtime, m.id.rpartition("/")[2]): m for m in record.measurements}
+    probe = found["torch", "shortcut=linear_probe"]
+    assert probe.status == "ok" and probe.taught is not None and probe.taught.theory_ratio
+    assert probe.work.flops_per_iteration == round(probe.taught.flops_per_item or 0) * 32
+    assert probe.checked is not None and probe.checked.reference is None
+    cached = found["torch", "shortcut=cached_features"].taught
+    assert cached is not None and cached.once_s_per_item and cached.once_flops_per_item
+    robust = found["torch", "hardening=pgd-2"].taught
+    assert robust is not None and robust.theory_ratio and robust.theory_ratio > 2
+    in_jax = found["jax", "shortcut=linear_probe"]
+    assert in_jax.status == "ok" and in_jax.taught is not None
+    assert in_jax.taught.trainable_parameters == probe.taught.trainable_parameters
+    skipped = found["jax", "shortcut=cached_features"]
+    assert skipped.status == "skipped" and "take --runtime torch" in (skipped.reason or "")

@@ -167,7 +167,7 @@ def test_a_checkpoint_loads_back(tmp_path: Path) -> None:
     other = mlp(tmp_path)
     assert not all(torch.equal(kept["model"][k], v) for k, v in _state(other).items())
     other._model.load_state_dict(kept["model"])
-    for optimizer, state in zip(other._trainer.optimizers, kept["optimizers"], strict=True):
+    for optimizer, state in zip(other._optimizers, kept["optimizers"], strict=True):
         optimizer.load_state_dict(state)
 
 

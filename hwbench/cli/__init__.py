@@ -15,6 +15,7 @@ COMMANDS = {
     "list": "hwbench.cli.listing",
     "run": "hwbench.cli.run",
     "estimate": "hwbench.cli.estimate",
+    "shortcuts": "hwbench.cli.shortcuts",
     "validate": "hwbench.cli.validate",
     "power": "hwbench.cli.power",
     "plot": "hwbench.cli.plot",

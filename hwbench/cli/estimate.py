@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from hwbench.cli.options import Count, Duration, image_px_option, json_option, names_of, print_json
+from hwbench.cli.options import (
+    Count,
+    Duration,
+    Levels,
+    image_px_option,
+    json_option,
+    names_of,
+    print_json,
+)
 
 _PATH = click.Path(path_type=Path)
 _NUMBER = float
@@ -45,6 +53,14 @@ _PLAN = _options(
         help="A cheaper way than from_scratch; several make several rows.",
     ),
     click.option(
+        "--adversarial",
+        metavar="SPEC",
+        help="Training that withstands moved inputs: pgd-7, free-4, fast.",
+    ),
+    click.option("--private", is_flag=True, help="DP-SGD, within --epsilon."),
+    click.option("--epsilon", type=_NUMBER, metavar="E", help="Of --private: what may leak."),
+    click.option("--delta", type=_NUMBER, metavar="D", help="Of --private; default: 1 / samples."),
+    click.option(
         "--evaluation-frac",
         type=_NUMBER,
         default=0.1,
@@ -53,14 +69,14 @@ _PLAN = _options(
         help="Items run over after each epoch, by the samples.",
     ),
 )
-_DATA = _options(
+DATA = _options(
     click.option("--data", type=_PATH, metavar="PATH", help="Your data, to measure the loader on."),
     click.option("--in-memory", is_flag=True, help="The data are read once, at the start."),
     image_px_option,
     click.option("--item-bytes", type=_NUMBER, metavar="N", help="Of an item on the disk."),
     click.option("--workers", type=click.IntRange(0), metavar="N", help="Of the loader."),
 )
-_WHERE = _options(
+WHERE = _options(
     click.option(
         "--on",
         multiple=True,
@@ -81,7 +97,7 @@ _WHERE = _options(
     click.option("--pue", type=_NUMBER, metavar="X", help="Default: by where it runs."),
     click.option("--embodied", metavar="KG", help="kg CO2e of making a device; adds its share."),
 )
-_MONEY = _options(
+MONEY = _options(
     click.option("--usd-per-h", type=_NUMBER, metavar="X", help="Of this machine, rented."),
     click.option("--spot-usd-per-h", type=_NUMBER, metavar="X"),
     click.option(
@@ -127,7 +143,29 @@ _ASK = _options(
     ),
     click.option("--curve-sizes", type=click.IntRange(2, 500), default=25, show_default=True),
 )
-_HOW = _options(
+_SEARCH = _options(
+    click.option(
+        "--search",
+        type=click.Choice(["random", "grid", "successive-halving", "hyperband", "asha"]),
+        help="Over hyperparameters: what all of its trials take, beside the one run.",
+    ),
+    click.option("--trials", type=Count(), metavar="N", help="Choices of the hyperparameters."),
+    click.option("--grid", type=Levels(), metavar="3x3x2", help="Levels of each, of a grid."),
+    click.option(
+        "--eta", type=_NUMBER, metavar="X", help="Of a rung one in X goes on; default: 3."
+    ),
+    click.option(
+        "--resource", type=_NUMBER, metavar="R", help="A full run by the shortest training."
+    ),
+    click.option("--parallel", type=Count(), metavar="N", help="Trials at a time; default: 1."),
+    click.option(
+        "--top",
+        type=_NUMBER,
+        metavar="F",
+        help="Chance of a trial in the top share; default: 0.05.",
+    ),
+)
+HOW = _options(
     click.option("--no-measure", is_flag=True, help="Measure nothing, even if a record lacks it."),
     click.option(
         "--max-age",
@@ -149,11 +187,12 @@ _HOW = _options(
 )
 @click.argument("records", nargs=-1, type=_PATH, metavar="[RECORD]...")
 @_PLAN
-@_DATA
-@_WHERE
-@_MONEY
+@DATA
+@WHERE
+@MONEY
 @_ASK
-@_HOW
+@_SEARCH
+@HOW
 @json_option
 def command(as_json: bool, out: Path | None, **chosen: Any) -> int:
     """Estimate time, power, energy, cost and CO2 of a training, with intervals.
@@ -167,7 +206,7 @@ def command(as_json: bool, out: Path | None, **chosen: Any) -> int:
 
     if out is not None:
         store.check_writable(out)
-    request = _request(chosen)
+    request = request_of(chosen)
     with watching.progress() as progress:
         done = verb.estimate(request, progress)
     if out is not None:
@@ -181,9 +220,9 @@ def command(as_json: bool, out: Path | None, **chosen: Any) -> int:
     return 0
 
 
-def _request(chosen: dict[str, Any]) -> Any:
+def request_of(chosen: dict[str, Any]) -> Any:
     """Return the request of the options."""
-    from hwbench.estimate_plan import Money, Request
+    from hwbench.estimate_plan import Money, Request, SearchAsked
 
     money = Money(
         usd_per_h=chosen.pop("usd_per_h"),
@@ -203,12 +242,26 @@ def _request(chosen: dict[str, Any]) -> Any:
         storage=chosen.pop("storage"),
         embodied=chosen.pop("embodied"),
     )
+    adversarial, private = chosen.pop("adversarial", None), chosen.pop("private", False)
+    if adversarial and private:
+        raise click.UsageError("--adversarial and --private are two trainings: give one of them")
+    search = SearchAsked(
+        algorithm=chosen.pop("search", None),
+        trials=chosen.pop("trials", None),
+        grid=chosen.pop("grid", None) or (),
+        eta=chosen.pop("eta", None),
+        resource=chosen.pop("resource", None),
+        parallel=chosen.pop("parallel", None),
+        top_frac=chosen.pop("top", None),
+    )
     in_memory, no_measure = chosen.pop("in_memory"), chosen.pop("no_measure")
     return Request(
         shortcuts=chosen.pop("shortcut"),
         residence="memory" if in_memory else "disk",
         measure=not no_measure,
         money=money,
+        hardening="private" if private else adversarial,
+        search=search,
         argv=("hwbench", *sys.argv[1:]),
         **chosen,
     )

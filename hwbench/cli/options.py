@@ -82,6 +82,23 @@ class Pixels(click.ParamType):  # type: ignore[type-arg]
             self.fail(str(e), param, ctx)
 
 
+class Levels(click.ParamType):  # type: ignore[type-arg]
+    """The levels of each hyperparameter of a grid, such as `3x3x2`."""
+
+    name = "levels"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Return the levels."""
+        from hwbench import quantity
+
+        try:
+            return value if isinstance(value, tuple) else quantity.levels(str(value))
+        except BadInput as e:
+            self.fail(str(e), param, ctx)
+
+
 image_px_option = click.option(
     "--image-px",
     type=Pixels(),

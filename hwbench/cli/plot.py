@@ -10,7 +10,7 @@ _PATH = click.Path(path_type=Path)
 
 
 @click.command(epilog="Example: hwbench plot power results/mine.json -o power.png")
-@click.argument("kind", metavar="power")
+@click.argument("kind", metavar="power|learning")
 @click.argument("inputs", nargs=-1, required=True, type=_PATH, metavar="INPUT...")
 @click.option("-o", "--out", type=_PATH, metavar="FILE", help=".svg, .png or .pdf.")
 @click.option("--csv", "table", type=_PATH, metavar="FILE", help="The numbers that are drawn.")
@@ -18,9 +18,10 @@ _PATH = click.Path(path_type=Path)
 def command(
     kind: str, inputs: tuple[Path, ...], out: Path | None, table: Path | None, as_json: bool
 ) -> None:
-    """Draw what records hold: `power` is the power over time with its phases.
+    """Draw what records hold: `power` over time with its phases, `learning` curves.
 
-    INPUT is a record of `hwbench run`, or a file of `hwbench power --out`.
+    INPUT is a record of `hwbench run`, or a file of `hwbench power --out`; for learning a file of
+    `hwbench shortcuts --learn --out`.
     """
     from hwbench import plot as verb
 

@@ -53,6 +53,19 @@ class BatchSize(Count):
     help="These workloads instead of the profile's.",
 )
 @click.option(
+    "--shortcut",
+    multiple=True,
+    metavar="S|all",
+    shell_complete=names_of("shortcuts"),
+    help="Training by this shortcut too, beside the network's own step.",
+)
+@click.option(
+    "--hardening",
+    multiple=True,
+    metavar="SPEC",
+    help="Robust or private training too: pgd-7, free-4, fast, private.",
+)
+@click.option(
     "--scenario",
     multiple=True,
     metavar="S",
@@ -127,6 +140,8 @@ def command(profile: str, dry_run: bool, as_json: bool, resume: Path | None, **c
             batch_sizes=tuple(n for n in chosen["batch_size"] if n != AUTO),
             auto_batch=AUTO in chosen["batch_size"],
             models=chosen["model"],
+            shortcuts=chosen["shortcut"],
+            hardenings=chosen["hardening"],
             threads=chosen["threads"],
             processes=chosen["processes"],
             max_seconds=_limit_s(chosen),

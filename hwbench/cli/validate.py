@@ -19,6 +19,12 @@ _PATH = click.Path(path_type=Path)
     shell_complete=names_of("workloads"),
     help="The network to train; default: the record's first, else resnet18.",
 )
+@click.option(
+    "--shortcut",
+    metavar="S",
+    shell_complete=names_of("shortcuts"),
+    help="Train by it: linear_probe, lora, ...; default: from_scratch.",
+)
 @click.option("--minutes", type=float, default=3.0, show_default=True, help="Of training.")
 @click.option("--batch-size", type=Count(), metavar="N", help="Default: the workload's own.")
 @click.option("--runtime", metavar="R", help="torch (default) or torch-compile.")

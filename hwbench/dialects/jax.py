@@ -6,13 +6,14 @@ traced again in another case's precision would silently be another program.
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from hwbench import weights
 from hwbench.case import Case
 from hwbench.dialects import jax_device as on
-from hwbench.dialects import jax_training, refusals
+from hwbench.dialects import jax_training, jax_ways, refusals
 from hwbench.dialects.rounding import storage, to_storage, widened
 from hwbench.errors import Unavailable
 from hwbench.kernel import Kernel
@@ -53,9 +54,14 @@ def prepare_kernel(kernel: Kernel, case: Case, rng: Any) -> Program:
 
 
 def prepare_workload(
-    workload: Workload, config: Config, case: Case, rng: Any, export: str | None = None
+    workload: Workload,
+    config: Config,
+    case: Case,
+    rng: Any,
+    export: str | None = None,
+    build: jax_ways.Trained | None = None,
 ) -> Program:
-    """Make a network ready for inference or for training steps."""
+    """Make a network ready for inference or for training steps: its own, or of a part of it."""
     jax = on.library()
     device = on.place(jax, case.device)
     half = case.dtype if case.phase == "inference" else "float32"  # training keeps float32 weights
@@ -69,14 +75,20 @@ def prepare_workload(
     model = workload.build_flax(config, storage(case.dtype))
     shapes = variable_shapes(workload, model, inputs, targets)
     variables = _variables(jax, shapes, workload.embeddings, half, device)
+    taught = None
     with _precision(jax, case):
         if case.phase == "inference":
             parts = _inference(jax, model, variables, inputs, draw)
+        elif build is not None:
+            state, step, taught = jax_ways.state_and_step(
+                jax, workload, model, variables, inputs, device, build
+            )
+            parts = _training(jax, step, state, inputs, targets, draw)
         else:
             state = jax_training.start(jax, workload, variables, device)
             step = jax_training.train_step(jax, workload, model)
             parts = _training(jax, step, state, inputs, targets, draw)
-    return _program(jax, case, device, *parts)
+    return replace(_program(jax, case, device, *parts), taught=taught)
 
 
 def _program(

@@ -13,7 +13,7 @@ def start(jax: Any, workload: Workload, variables: Mapping[str, Any], device: An
     """
     params = variables["params"]
     rest = {k: v for k, v in variables.items() if k != "params"}
-    optimizer = _optimizer(workload.optimizer)
+    optimizer = optimizer_of(workload.optimizer)
     if workload.objectives:
         momenta = tuple(optimizer.init(params[o.trains]) for o in workload.objectives)
     else:
@@ -35,7 +35,7 @@ def _of_cross_entropy(jax: Any, model: Any, spec: Optimizer) -> Callable[..., An
     """Return the step of a classifier: forward, mean cross-entropy, backward, update."""
     import optax
 
-    optimizer = _optimizer(spec)
+    optimizer = optimizer_of(spec)
 
     def loss_of(params: Any, rest: Any, inputs: Any, targets: Any) -> Any:
         variables = {"params": params, **rest}
@@ -77,7 +77,7 @@ def _towards(jax: Any, objective: Objective, spec: Optimizer, model: Any) -> Cal
     """
     import optax
 
-    optimizer, trains = _optimizer(spec), objective.trains
+    optimizer, trains = optimizer_of(spec), objective.trains
 
     def loss_of(trained: Any, params: Any, rest: Any, arguments: Any) -> Any:
         variables = {"params": {**params, trains: trained}, **rest}
@@ -93,7 +93,7 @@ def _towards(jax: Any, objective: Objective, spec: Optimizer, model: Any) -> Cal
     return part
 
 
-def _optimizer(spec: Optimizer) -> Any:
+def optimizer_of(spec: Optimizer) -> Any:
     """Return the optimiser of the definition, in the form that torch gives it.
 
     torch.optim.SGD adds the decay to the gradient before the momentum; AdamW decouples it.

@@ -5,19 +5,22 @@ in training that has objectives, to each of their methods.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from hwbench import weights
-from hwbench.case import Case
+from hwbench.case import TASKS, Case
 from hwbench.dialects import refusals
 from hwbench.dialects import torch_device as on
 from hwbench.dialects.rounding import storage
 from hwbench.dialects.torch_tensors import arrays, normal_like, refill, tensors, torch_dtype
 from hwbench.dialects.torch_training import Transform, autocast_of, losses, train_step
+from hwbench.dialects.torch_ways import ground_of, made, prepared
 from hwbench.errors import Unavailable
 from hwbench.kernel import Kernel
 from hwbench.runtime import Answer, Program
+from hwbench.stepping import Build, Ground, Inputs
 from hwbench.workload import Config, Workload
 
 Parts = tuple[Callable[[], Any], Callable[[Any], None], Callable[[int], Answer]]
@@ -67,9 +70,10 @@ def prepare_workload(
     case: Case,
     rng: Any,
     export: str | None = None,
+    build: Build | None = None,
     transform: Transform = as_it_is,
 ) -> Program:
-    """Make a network ready for inference or for training steps."""
+    """Make a network ready for inference or for training steps: its own, or those of `build`."""
     torch = on.library()
     device = on.place(torch, case.device)
     batch_size = case.batch_size or 1
@@ -85,15 +89,53 @@ def prepare_workload(
     if case.phase == "inference":
         run = transform(model.eval(), case.phase)
         return _program(torch, case, device, *_inference(torch, run, draw, rng))
-    make = partial(
-        train_step,
-        torch,
-        workload,
-        model.train(),
-        transform,
-        autocast=autocast_of(torch, device, case.dtype),
-    )
+    autocast = autocast_of(torch, device, case.dtype)
+    if build is not None:
+        ground = ground_of(
+            torch,
+            workload,
+            config,
+            model.train(),
+            device=device,
+            dtype=case.dtype,
+            autocast=autocast,
+            transform=transform,
+            tasks=_tasks(case),
+        )
+        return _by_way(torch, case, device, build, ground, draw, rng)
+    make = partial(train_step, torch, workload, model.train(), transform, autocast=autocast)
     return _program(torch, case, device, *_training(torch, make, draw, rng))
+
+
+def _tasks(case: Case) -> int | None:
+    tasks = case.options.get(TASKS)
+    return None if tasks is None else int(tasks)
+
+
+def _by_way(
+    torch: Any,
+    case: Case,
+    device: Any,
+    build: Build,
+    ground: Ground,
+    draw: Callable[..., Any],
+    rng: Any,
+) -> Program:
+    """Make a step by a shortcut or a hardening ready, with what it trains and computes."""
+    way = made(build, ground)
+    once_s: list[float | None] = []
+
+    def make(inputs: Inputs, targets: Any) -> Callable[[], Any]:
+        taken, labels, took_s = prepared(way.stepper, inputs, targets)
+        once_s.append(took_s)
+        return lambda: way.stepper.step(taken, labels)
+
+    program = _program(torch, case, device, *_training(torch, make, draw, rng))
+    if way.stepper.once is not None:  # the step reads what was made of the first inputs
+        program.renew = lambda rng: None
+    items = case.batch_size or 1
+    taught = replace(way.taught, once_s_per_item=once_s[0] and once_s[0] / items)
+    return replace(program, taught=taught)
 
 
 def _program(

@@ -11,7 +11,9 @@ from hwbench.dialects import torch_device as on
 from hwbench.dialects import torch_loading as loading_of
 from hwbench.dialects.torch import as_it_is, network
 from hwbench.dialects.torch_training import Transform, autocast_of, trainer
+from hwbench.dialects.torch_ways import ground_of
 from hwbench.loop import Drained, Evaluated, LoopCase, Saved, Stretch
+from hwbench.stepping import Build, Stepper
 from hwbench.workload import Config, Workload
 
 BLOCK_S = 10.0  # the mean of so long is kept of a long stretch, to see how the speed moves
@@ -27,6 +29,7 @@ class TorchLoop:
         case: LoopCase,
         seed: int,
         transform: Transform = as_it_is,
+        build: Build | None = None,
     ) -> None:
         """Build the network, read what is kept in memory; raise Unavailable or DoesNotFit."""
         torch = on.library()
@@ -37,7 +40,13 @@ class TorchLoop:
         self._wait = on.waiter(torch, self._device)
         self._model = network(torch, workload, config).to(self._device).train()
         self._autocast = autocast_of(torch, self._device, case.dtype)
-        self._trainer = trainer(torch, workload, self._model, transform, self._autocast)
+        self._stepper = self._built(workload, config, transform, build) if build else None
+        if self._stepper is None:
+            made = trainer(torch, workload, self._model, transform, self._autocast)
+            self._step, self._optimizers = made.step, made.optimizers
+        else:
+            self._step, self._optimizers = self._stepper.step, self._stepper.optimizers
+            self._model = self._stepper.model
         self._judge = None if workload.objectives else self._evaluated
         began = time.perf_counter()
         self._source = loading_of.source_of(workload, config, case.loading, seed)
@@ -47,6 +56,52 @@ class TorchLoop:
         self._arrange = loading_of.arranged(workload, config, case.loading.dataset.kind)
         self._coming: Iterator[Any] | None = None
 
+    def _built(
+        self, workload: Workload, config: Config, transform: Transform, build: Build
+    ) -> Stepper:
+        ground = ground_of(
+            self._torch,
+            workload,
+            config,
+            self._model,
+            device=self._device,
+            dtype=self._case.dtype,
+            autocast=self._autocast,
+            transform=transform,
+        )
+        return build(ground)
+
+    def once(self, enough: Callable[[float], bool]) -> Drained:
+        """Make what the epochs read, of the data from their start; steps then go over that.
+
+        What is made stays in memory, as the data of `KeptImages` do.
+        """
+        assert self._stepper is not None and self._stepper.once is not None
+        torch, cpu, clock = self._torch, _cpu_s, time.perf_counter
+        began, used, items = clock(), cpu(), 0
+        kept: list[tuple[Any, Any]] = []
+        for batch in self._loader:
+            inputs, targets = self._arrange(*batch)
+            placed = tuple(t.to(self._device) for t in inputs)
+            (made,), labels = self._stepper.once(placed, targets.to(self._device))
+            kept.append((made, labels))
+            items += len(batch[0])
+            if enough(clock() - began):
+                break
+        self._wait(kept[-1][0])
+        data = torch.utils.data.TensorDataset(
+            *(torch.cat(part) for part in zip(*kept, strict=True))
+        )
+        self._loader = torch.utils.data.DataLoader(
+            data,
+            batch_size=self._case.batch_size,
+            shuffle=True,
+            generator=torch.Generator().manual_seed(self._seed),
+        )
+        self._arrange = lambda inputs, targets: ((inputs,), targets)
+        self._coming = None
+        return Drained(items=items, wall_s=clock() - began, cpu_s=cpu() - used)
+
     def _batches(self, workers: int) -> Any:
         pinned = self._device.type == "cuda"
         size = self._case.batch_size
@@ -55,7 +110,7 @@ class TorchLoop:
     def _one(self, batch: Any) -> Any:
         inputs, targets = self._arrange(*batch)
         placed = tuple(t.to(self._device, non_blocking=True) for t in inputs)
-        return self._trainer.step(placed, targets.to(self._device, non_blocking=True))
+        return self._step(placed, targets.to(self._device, non_blocking=True))
 
     def stretch(self, enough: Callable[[int, float], bool], *, endless: bool = True) -> Stretch:
         """Train until `enough(steps, seconds)`; `endless` goes on into the next epoch.
@@ -112,7 +167,8 @@ class TorchLoop:
         """Run the network over `batches` batches without learning; None where it has no judge."""
         if self._judge is None:
             return None
-        self._model.eval()
+        if self._stepper is None:
+            self._model.eval()
         clock, began, done, right, seen = time.perf_counter, time.perf_counter(), 0, 0.0, 0
         try:
             with self._torch.inference_mode():
@@ -122,7 +178,8 @@ class TorchLoop:
                     if done == batches or enough(clock() - began):
                         break
         finally:
-            self._model.train()
+            if self._stepper is None:
+                self._model.train()
         return Evaluated(
             batches=done,
             wall_s=clock() - began,
@@ -131,8 +188,12 @@ class TorchLoop:
 
     def _evaluated(self, batch: Any) -> tuple[float, int]:
         inputs, targets = self._arrange(*batch)
-        with self._autocast():
-            logits = self._model(*(t.to(self._device) for t in inputs))
+        placed = tuple(t.to(self._device) for t in inputs)
+        if self._stepper is not None:
+            logits = self._stepper.logits(placed)
+        else:
+            with self._autocast():
+                logits = self._model(*placed)
         labels = targets.to(self._device).flatten()
         found = (logits.flatten(0, -2).argmax(-1) == labels).sum()
         return float(found), len(labels)
@@ -144,7 +205,7 @@ class TorchLoop:
             self._torch.save(
                 {
                     "model": self._model.state_dict(),
-                    "optimizers": [o.state_dict() for o in self._trainer.optimizers],
+                    "optimizers": [o.state_dict() for o in self._optimizers],
                 },
                 file,
             )

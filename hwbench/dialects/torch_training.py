@@ -1,6 +1,6 @@
 """One whole training step in torch, and the optimiser of a frozen definition."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -51,7 +51,7 @@ def trainer(
     if workload.objectives:
         return _in_turn(torch, workload, model, transform, autocast)
     run = transform(model, "training")
-    optimizer = _optimizer(torch, workload.optimizer, model.parameters())
+    optimizer = optimizer_of(torch, workload.optimizer, model.parameters())
     step = _of_cross_entropy(torch, run, optimizer, autocast)
     return Trainer(step=step, optimizers=(optimizer,))
 
@@ -116,7 +116,7 @@ def _towards(
     trained = list(model.get_submodule(objective.trains).parameters())
     inside = {id(p) for p in trained}
     frozen = [p for p in model.parameters() if id(p) not in inside]
-    optimizer = _optimizer(torch, spec, iter(trained))
+    optimizer = optimizer_of(torch, spec, trained)
 
     def part(inputs: tuple[Any, ...], targets: Any) -> Any:
         for p in frozen:
@@ -140,7 +140,7 @@ def autocast_of(torch: Any, device: Any, dtype: str) -> Autocast:
     return nullcontext
 
 
-def _optimizer(torch: Any, spec: Optimizer, parameters: Iterator[Any]) -> Any:
+def optimizer_of(torch: Any, spec: Optimizer, parameters: Iterable[Any]) -> Any:
     """Return the optimiser of the definition, in torch's own defaults otherwise."""
     if spec.name == "sgd":
         return torch.optim.SGD(

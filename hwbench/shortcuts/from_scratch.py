@@ -8,4 +8,6 @@ SHORTCUT = Shortcut(
     step_ratio=Ratio(point=1, low=1.0, high=1.0),
     theory="forward, activation and weight gradients: 3 F",
     epochs=None,
+    pretrained=False,
+    supports=lambda workload, config: None,
 )

@@ -5,7 +5,7 @@ from hwbench.shortcut import Epochs, Ratio, Shortcut
 SHORTCUT = Shortcut(
     name="full_finetune",
     summary="all weights, from pretrained ones",
-    step_ratio=Ratio(point=1, low=0.97, high=1.0),
+    step_ratio=Ratio(point=1, low=1.0, high=1.0),
     theory="3 F, as from scratch",
     epochs=Epochs(
         usual=10,
@@ -14,4 +14,6 @@ SHORTCUT = Shortcut(
         source="5 to 30 epochs (Kornblith et al. 2019; Kolesnikov et al. 2020, BiT); 2 to 4 for"
         " language models",
     ),
+    supports=lambda workload, config: None,
+    excludes=("linear_probe", "cached_features", "partial_finetune", "lora", "adapters"),
 )

@@ -1,6 +1,57 @@
 """Low-rank adapters in every layer (Hu et al. 2021): the weights' gradients are not computed."""
 
 from hwbench.shortcut import Epochs, Ratio, Shortcut
+from hwbench.stepping import Ground, Stepper
+
+RANK, ALPHA = 8, 16  # the paper's usual ones
+
+
+def build(ground: Ground) -> Stepper:
+    """Put adapters of the peft library beside each linear layer and each whole convolution.
+
+    The head trains too, in full. A grouped convolution gets none: its ranks would have to be
+    divided among the groups.
+    """
+    from hwbench.dialects import torch_frozen as frozen
+    from hwbench.dialects.torch_vision import let_torchvision_import
+    from hwbench.errors import Unavailable
+
+    let_torchvision_import()  # peft imports transformers, which imports it where it is installed
+    try:
+        import peft
+    except ImportError:
+        raise Unavailable(
+            "LoRA's layers are the peft library's, which is not installed",
+            "pip install 'hwbench-dl[shortcuts]'",
+        ) from None
+    torch, model = ground.torch, ground.model
+    head = frozen.head_of(ground, frozen.anatomy_of(ground))
+    targets = [name for name, m in model.named_modules() if name != head and _fits(torch, m)]
+    if not targets:
+        kinds = sorted({type(m).__name__ for _, m in model.named_modules() if _own(m)})
+        raise Unavailable(
+            f"{ground.workload.name} has no linear layer or convolution beside its head that LoRA"
+            f" fits: it is made of {', '.join(kinds)}"
+        )
+    config = peft.LoraConfig(
+        r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, bias="none", target_modules=targets
+    )
+    made = frozen.seeded(ground, lambda: peft.inject_adapter_in_model(config, model))
+    for parameter in made.get_submodule(head).parameters():
+        parameter.requires_grad_(True)
+    frozen.settle(made)
+    return frozen.stepper(ground, made)
+
+
+def _fits(torch: object, module: object) -> bool:
+    nn = torch.nn  # type: ignore[attr-defined]
+    whole = isinstance(module, nn.Conv2d) and module.groups == 1
+    return whole or isinstance(module, nn.Linear)
+
+
+def _own(module: object) -> bool:
+    return any(True for _ in module.parameters(recurse=False))  # type: ignore[attr-defined]
+
 
 SHORTCUT = Shortcut(
     name="lora",
@@ -14,4 +65,8 @@ SHORTCUT = Shortcut(
         high=10,
         source="2 to 4 epochs for language models, up to 10 for vision",
     ),
+    frozen="all weights but the adapters' and the head's; batch statistics too",
+    memory="weights, activations of all layers; gradients and moments of adapters and head alone",
+    excludes=("full_finetune", "partial_finetune", "linear_probe", "cached_features", "adapters"),
+    build=build,
 )

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hwbench.dialects.torch_vision import let_torchvision_import
 from hwbench.workload import Config
-from tests.torchvision_shim import let_torchvision_import
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby, islice
 from typing import Any
 
+from hwbench.dialects.torch_vision import let_torchvision_import
 from hwbench.workload import Config
 from tests.independent import Independent, Published
-from tests.torchvision_shim import let_torchvision_import
 
 PUBLISHED_SIZE = {"width_eighths": 8, "blocks": 4}
 NORM_EPSILON = 1e-3  # torchvision's, which timm leaves at 1e-5

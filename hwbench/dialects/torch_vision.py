@@ -1,4 +1,4 @@
-"""Make torchvision, which timm needs, import beside a torch that its compiled part is not for.
+"""Make torchvision, which timm and peft (through transformers) need, import beside any torch.
 
 torchvision from the registry is compiled against CUDA. Beside the CPU torch its library does not
 load, and the import then fails where it describes two operators that the library would have

@@ -1,0 +1,1 @@
+"""Trainings that withstand something, one file each; a file here is in the registry."""

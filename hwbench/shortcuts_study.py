@@ -1,0 +1,199 @@
+"""The verb `shortcuts`: is there a cheaper way than training from scratch, and by how much?
+
+The steps are measured side by side; the totals are the estimator's, by each shortcut's epochs.
+"""
+
+import datetime
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import hwbench
+from hwbench import (
+    estimate,
+    estimate_plan,
+    openings,
+    registry,
+    run,
+    sharing,
+    shortcut_finding,
+    shortcut_making,
+    step_source,
+)
+from hwbench.child import Child
+from hwbench.errors import BadInput, UnknownName
+from hwbench.estimate_request import Request
+from hwbench.measurement import Record
+from hwbench.probing import Spawn
+from hwbench.progress import Progress, Silent
+from hwbench.selection import Selection
+from hwbench.shortcut_making import SCRATCH
+from hwbench.shortcut_rows import SCHEMA, Refused, Shared, ShortcutRow, ShortcutsFile
+from hwbench.step_source import Wanted
+
+PROFILE = "standard"  # its rounds are what the intervals of the ratios are from
+SCRATCH_EPOCHS = 90.0
+MOST_TASKS = 100
+CAUTIONS = (
+    "most of a shortcut's saving is in its epochs, which are assumed from the literature unless"
+    " --epochs or --learn says them",
+    "equal time is not equal accuracy: --learn trains for real",
+    "a shortcut from pretrained weights needs such weights: what making them cost is not in",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A comparison as it was asked for: `estimate` is what each shortcut is estimated by."""
+
+    estimate: Request
+    shortcuts: tuple[str, ...] = ()  # none: all that the network can take
+    sharing: tuple[str, ...] = ()  # of `estimate.tasks`; none: every way
+    max_seconds: float | None = None  # of measuring
+
+
+def study(asked: Asked, progress: Progress | None = None, spawn: Spawn = Child) -> ShortcutsFile:
+    """Return the comparison; what this machine's records lack is measured first.
+
+    Raises BadInput for what cannot be asked, UnknownName with the near ones.
+    """
+    request = _checked(asked)
+    progress = progress or Silent()
+    able, refused = _able(asked, request)
+    timed = tuple(n for n in able if _measures(n))
+
+    def measure() -> tuple[Record, Path]:
+        return _measured(request, timed, asked.max_seconds, progress, spawn)
+
+    steps = shortcut_finding.find(request, timed, run.RESULTS, measure)
+    refused |= steps.refused
+    names = tuple(n for n in able if n not in refused)
+    whole = replace(request, records=(steps.path,), shortcuts=names)
+    drawn = estimate.drawn(whole, progress, spawn)
+    rows = shortcut_making.rows(drawn.made, request.level)
+    opens, no_opens = openings.opened(openings.peak_bytes(drawn.found.step.case), rows)
+    now = datetime.datetime.now(datetime.UTC)
+    return ShortcutsFile(
+        schema=SCHEMA,
+        id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
+        created_utc=now.isoformat(timespec="seconds"),
+        hwbench_version=hwbench.__version__,
+        argv=request.argv,
+        plan=drawn.file.plan,
+        level=request.level,
+        rows=_with_scratch_memory(rows, openings.peak_bytes(drawn.found.step.case), request),
+        refused=tuple(Refused(shortcut=n, reason=why) for n, why in refused.items()),
+        opens=opens,
+        no_opens=no_opens,
+        sharing=_shared(asked, rows),
+        notes=drawn.file.notes,
+        cautions=CAUTIONS,
+    )
+
+
+def _measured(
+    request: Request,
+    names: tuple[str, ...],
+    max_seconds: float | None,
+    progress: Progress,
+    spawn: Spawn,
+) -> tuple[Record, Path]:
+    """Run the steps here, each in every round, and return the record, kept in `results/`."""
+    progress.note(
+        f"measuring {len(names) + 1} training steps of {request.workload} side by side:"
+        " some minutes"
+    )
+    options = run.Options(
+        profile=PROFILE,
+        selection=Selection(
+            only=("workload/*",),
+            models=(request.workload,),
+            runtimes=(request.runtime or "torch",),
+            devices=(request.device,) if request.device else (),
+            dtypes=(request.dtype,) if request.dtype else (),
+            batch_sizes=(request.batch_size,) if request.batch_size else (),
+            shortcuts=names,
+            tasks=request.tasks,
+            max_seconds=max_seconds,
+        ),
+        argv=request.argv,
+    )
+    done = run.run(options, progress, spawn)
+    if done.ended == "interrupted":
+        raise KeyboardInterrupt
+    if not step_source.candidates(done.record, Wanted(workload=request.workload)):
+        failed = [m.reason for m in done.record.measurements if m.status != "ok"]
+        raise BadInput(
+            f"the training step of {request.workload} could not be measured here:"
+            f" {failed[0] if failed else 'nothing ran'} (record {done.path})"
+        )
+    return done.record, done.path
+
+
+def _checked(asked: Asked) -> Request:
+    """Return the request with what it leaves open; raise before anything is measured."""
+    request = asked.estimate
+    if request.tasks is None and asked.sharing:
+        raise BadInput("--sharing is of several tasks: give --tasks K")
+    if request.tasks is not None and not 2 <= request.tasks <= MOST_TASKS:
+        raise BadInput(f"--tasks {request.tasks}: several are 2 to {MOST_TASKS}")
+    for way in asked.sharing:
+        if way not in sharing.WAYS:
+            raise UnknownName("way of sharing", way, sharing.WAYS)
+    for name in asked.shortcuts:
+        registry.shortcuts()[name]
+    scratch = request.scratch_epochs or SCRATCH_EPOCHS
+    request = replace(request, scratch_epochs=scratch, shortcuts=(SCRATCH,))
+    estimate_plan.check(request)
+    estimate_plan.check_size(request, estimate_plan.samples_of(request), None)
+    return request
+
+
+def _able(asked: Asked, request: Request) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the shortcuts to compare, from scratch first, and why the others are not."""
+    network = registry.networks()[request.workload]
+    shelf = registry.shortcuts().items
+    needed = _needed(asked)
+    wanted = dict.fromkeys([SCRATCH, *(asked.shortcuts or shelf), *needed])
+    refused = {
+        name: why
+        for name in wanted
+        if (why := shelf[name].supports(network.workload, network.variant.config)) is not None
+    }
+    return tuple(n for n in wanted if n not in refused), refused
+
+
+def _needed(asked: Asked) -> list[str]:
+    """Return the shortcuts that the ways of sharing are made of."""
+    if asked.estimate.tasks is None:
+        return []
+    ways = asked.sharing or sharing.WAYS
+    return [w for w in ways if w != "separate"]
+
+
+def _measures(name: str) -> bool:
+    return registry.shortcuts()[name].build is not None
+
+
+def _with_scratch_memory(
+    rows: Sequence[ShortcutRow], peak: int | None, request: Request
+) -> tuple[ShortcutRow, ...]:
+    """Return the rows; what has the network's own step has its memory and its parameters."""
+    network = registry.networks()[request.workload]
+    own = network.workload.parameters(network.variant.config)
+    return tuple(
+        r
+        if _measures(r.shortcut)
+        else replace(r, memory_peak_bytes=peak, parameters=own, trainable_parameters=own)
+        for r in rows
+    )
+
+
+def _shared(asked: Asked, rows: Sequence[ShortcutRow]) -> tuple[Shared, ...]:
+    tasks = asked.estimate.tasks
+    if tasks is None or not rows:
+        return ()
+    network = registry.networks()[asked.estimate.workload]
+    own = network.workload.parameters(network.variant.config)
+    return sharing.shared(rows, own, tasks, asked.sharing or sharing.WAYS)

@@ -1,0 +1,273 @@
+"""`hwbench shortcuts`: ratios of paired steps, what they are made of, what follows from them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hwbench import registry, sharing, shortcut_making, shortcuts_study, shortcuts_view, step_ratio
+from hwbench.cli import status_of
+from hwbench.errors import BadInput, UnknownName
+from hwbench.estimate_plan import Request
+from hwbench.measurement import Measurement, Memory, Record
+from hwbench.render import digits
+from hwbench.shortcut_rows import ShortcutsFile
+from hwbench.shortcuts_study import Asked, study
+from hwbench.taught import Taught
+from tests.estimates import asked as estimated
+from tests.estimates import case, kept, loader_known, machine, measured, record, row
+
+__all__ = ["machine"]  # a fixture
+
+MEASURED = ("linear_probe", "partial_finetune", "lora", "adapters", "cached_features")
+
+
+def by(name: str, *means_s: float, peak: int = 2 * 1024**3, **taught: Any) -> Measurement:
+    """Return the measured step of mlp by a shortcut."""
+    found = measured(case(100, options={"shortcut": name}), *means_s)
+    facts: dict[str, Any] = {
+        "parameters": 1000,
+        "trainable_parameters": 10,
+        "flops_per_item": 10.0,
+        "scratch_flops_per_item": 30.0,
+    }
+    return replace(
+        found,
+        taught=Taught(**(facts | taught)),
+        memory_peak_bytes=Memory(host=peak, device=None),
+    )
+
+
+def of_steps(*more: Measurement, own: Sequence[float] = (0.1,)) -> Record:
+    """Return a record of the network's own step, of inference, and of steps by shortcuts."""
+    return record(
+        replace(
+            measured(case(100), *own), memory_peak_bytes=Memory(host=10 * 1024**3, device=None)
+        ),
+        measured(case(100, "inference"), 0.02),
+        *more,
+    )
+
+
+def compared(made: Record, *names: str, **changes: Any) -> ShortcutsFile:
+    """Return the comparison of 10,000 samples of mlp by these shortcuts, from a record."""
+    request: dict[str, Any] = {
+        "records": kept(Path("given"), made),
+        "workload": "mlp",
+        "samples": 10_000,
+        "evaluation_frac": 0.0,
+        "item_bytes": 1e-3,
+        "measure": False,
+    }
+    more = {k: changes.pop(k) for k in ("sharing",) if k in changes}
+    return study(Asked(estimate=Request(**(request | changes)), shortcuts=names, **more))
+
+
+def one(file: ShortcutsFile, name: str) -> Any:
+    """Return the only row of a shortcut."""
+    (found,) = [r for r in file.rows if r.shortcut == name]
+    return found
+
+
+pytestmark = pytest.mark.usefixtures("machine")
+
+
+def test_the_ratio_of_a_step_is_of_the_rounds_that_visited_both() -> None:
+    # the machine is twice as slow in the later rounds: in both, so not in the ratio
+    made = of_steps(by("linear_probe", 0.04, 0.04, 0.08, 0.08, 0.08), own=(0.1, 0.1, 0.2, 0.2, 0.2))
+    plan = compared(made, "linear_probe").plan
+    found = step_ratio.of_record(made, registry.shortcuts()["linear_probe"], plan)
+    assert found is not None
+    assert found.ratio.point == pytest.approx(0.4) and found.rounds == 5
+    assert found.ratio.high / found.ratio.low == pytest.approx(1.02, abs=0.002)  # the least
+
+
+def test_the_interval_of_a_ratio_is_students_of_the_rounds() -> None:
+    scipy = pytest.importorskip("scipy.stats")
+    ratios = [0.40, 0.44, 0.38, 0.42, 0.41]
+    made = of_steps(by("linear_probe", *[0.1 * r for r in ratios]), own=[0.1] * 5)
+    found = step_ratio.of_record(
+        made, registry.shortcuts()["linear_probe"], compared(made, "linear_probe").plan
+    )
+    import numpy as np
+
+    logs = np.log(ratios)
+    half = scipy.t.ppf(0.95, 4) * logs.std(ddof=1) / np.sqrt(5)
+    assert found is not None
+    assert found.ratio.low == pytest.approx(np.exp(logs.mean() - half), rel=1e-6)
+    assert found.ratio.high == pytest.approx(np.exp(logs.mean() + half), rel=1e-6)
+
+
+def test_a_measured_step_takes_the_place_of_theory_in_an_estimate() -> None:
+    loader_known(1e-9)
+    shared = {"shortcuts": ("from_scratch", "linear_probe"), "epochs": 10.0}
+    theory = estimated(of_steps(), **shared).rows[1]
+    told = estimated(of_steps(by("linear_probe", 0.05)), **shared).rows[1]
+    scratch = estimated(of_steps(), **shared).rows[0]
+    assert theory.basis == "modelled" and told.basis == "measured"
+    assert told.terms and theory.terms and scratch.terms
+    assert told.terms.step_s == pytest.approx(0.5 * scratch.terms.step_s, rel=1e-3)
+    assert theory.terms.step_s == pytest.approx(scratch.terms.step_s / 3, rel=0.05)
+    assert not [a for a in told.assumptions if a.name == "step of linear_probe"]
+
+
+def test_a_shortcuts_step_is_never_taken_for_the_networks_own() -> None:
+    loader_known(1e-9)
+    found = row(of_steps(by("linear_probe", 0.001)), epochs=10.0)
+    assert found.terms and found.terms.step_s == pytest.approx(0.1, rel=1e-3)
+
+
+def test_a_ratio_is_the_product_of_its_factors() -> None:
+    loader_known(1e-9)
+    file = compared(of_steps(by("linear_probe", 0.05)), "linear_probe")
+    probe = one(file, "linear_probe")
+    step, epochs, rest = probe.factors
+    assert step.times == pytest.approx(2.0, rel=1e-3) and "measured" in step.basis
+    assert epochs.times == pytest.approx(90 / 50) and "literature" in epochs.basis
+    whole = 1 / probe.ratio_to_scratch.point
+    assert step.times * epochs.times * rest.times == pytest.approx(whole, rel=0.02)
+    assert probe.measured_to_theory == pytest.approx(0.5 / (10 / 30), rel=1e-3)
+    told = " ".join(shortcuts_view.text(file).split())
+    assert f"{digits(whole)}x = 2.00x measured step x 1.80x epochs" in told
+
+
+def test_what_both_share_is_not_in_the_interval_of_their_ratio() -> None:
+    loader_known(1e-9)
+    noisy = (0.1, 0.13, 0.09, 0.12, 0.1)  # the machine's own ups and downs
+    made = of_steps(by("linear_probe", *(s / 2 for s in noisy)), own=noisy)
+    probe = one(compared(made, "linear_probe", epochs=10.0), "linear_probe")
+    ratio, time = probe.ratio_to_scratch, probe.time_s
+    assert (ratio.high - ratio.low) / ratio.point < 0.08
+    assert (time.high - time.low) / time.point > 0.3
+
+
+def test_epochs_given_hold_for_all() -> None:
+    loader_known(1e-9)
+    file = compared(of_steps(by("linear_probe", 0.05)), "linear_probe", epochs=7.0)
+    assert {(r.epochs, r.epochs_basis) for r in file.rows} == {(7.0, "--epochs")}
+    longer = compared(of_steps(by("linear_probe", 0.05)), "linear_probe", scratch_epochs=300.0)
+    assert one(longer, "from_scratch").epochs == 300 and one(longer, "linear_probe").epochs == 50
+
+
+def test_what_cannot_be_told_apart_is_a_tie() -> None:
+    loader_known(1e-9)
+    near = (0.05, 0.052, 0.049, 0.051, 0.05)
+    made = of_steps(by("lora", *near), by("adapters", *reversed(near)), by("linear_probe", 0.02))
+    file = compared(made, "lora", "adapters", "linear_probe", epochs=10.0)
+    assert one(file, "lora").ties == ("adapters",)
+    assert one(file, "linear_probe").ties == ()
+    assert "a tie in time: " in shortcuts_view.text(file)
+
+
+def test_where_two_lines_cross() -> None:
+    samples = (10, 100, 1000, 10_000)
+    steady = tuple(float(n) for n in samples)
+    flat = (50.0,) * 4
+    assert shortcut_making.crossing(samples, steady, flat) == pytest.approx(50.0)
+    assert shortcut_making.crossing(samples, steady, tuple(2 * x for x in steady)) is None
+    assert shortcut_making.crossing(samples, steady, (None,) * 4) is None
+
+
+def test_memory_opens_devices_that_scratch_does_not_fit() -> None:
+    loader_known(1e-9)
+    file = compared(of_steps(by("linear_probe", 0.05, peak=2 * 1024**3)), "linear_probe")
+    assert file.opens and file.no_opens is None
+    for o in file.opens:
+        assert 2 * 1024**3 <= 0.92 * o.memory_bytes < 10 * 1024**3
+        assert o.shortcuts == ("linear_probe",)
+    large = compared(of_steps(by("linear_probe", 0.05, peak=11 * 1024**3)), "linear_probe")
+    assert not large.opens and large.no_opens
+
+
+def test_several_tasks_by_each_way_of_sharing() -> None:
+    loader_known(1e-9)
+    made = of_steps(
+        measured(case(100, options={"shortcut": "multitask", "tasks": 3}), 0.11),
+        measured(case(100, options={"shortcut": "progressive", "tasks": 3}), 0.18),
+        by("lora", 0.08),
+    )
+    file = compared(made, "lora", tasks=3, epochs=10.0)
+    shared = {s.sharing: s for s in file.sharing}
+    scratch = one(file, "from_scratch").time_s.point
+    assert set(shared) == set(sharing.WAYS)
+    times = {k: s.time_s.point / scratch for k, s in shared.items() if s.time_s}
+    assert times["separate"] == pytest.approx(3)
+    assert times["multitask"] == pytest.approx(1.1, rel=0.03)
+    # columns of 1, 1.4 and 1.8 steps
+    assert times["progressive"] == pytest.approx(1 + 1.4 + 1.8, rel=0.03)
+    assert times["lora"] == pytest.approx(3 * 0.8, rel=0.03)
+    own = registry.networks()["mlp"]
+    count = own.workload.parameters(own.variant.config)
+    assert shared["separate"].parameters == 3 * count
+    assert shared["lora"].parameters == count + 3 * 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "names", "said"),
+    [
+        ({"tasks": 1}, (), "--tasks 1: several are 2 to 100"),
+        ({"sharing": ("multitask",)}, (), "--sharing is of several tasks"),
+        ({"samples": None}, (), "--samples N"),
+        ({"samples": 0}, (), "samples"),
+        ({"epochs": -1.0}, (), "epochs"),
+        ({}, ("linear_prob",), "did you mean linear_probe"),
+        ({"tasks": 3, "sharing": ("multitsk",)}, (), "did you mean multitask"),
+    ],
+)
+def test_wrong_use_is_one_clear_line(
+    changes: dict[str, Any], names: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises((BadInput, UnknownName), match=said):
+        compared(of_steps(by("linear_probe", 0.05)), *names, **changes)
+
+
+def test_a_record_without_the_steps_says_how_they_are_measured() -> None:
+    with pytest.raises(BadInput, match=r"lacks the steps of mlp by lora: .*--shortcut lora"):
+        compared(of_steps(), "lora")
+
+
+def test_a_shortcut_that_a_network_cannot_take_is_said_and_the_rest_goes_on() -> None:
+    loader_known(1e-9)
+    file = compared(of_steps(by("linear_probe", 0.05)), "linear_probe", "gan_augment")
+    assert [r.shortcut for r in file.rows] == ["from_scratch", "linear_probe"]
+    (refused,) = file.refused
+    assert refused.shortcut == "gan_augment" and "does not learn from images" in refused.reason
+
+
+def test_one_that_could_not_be_measured_has_its_reason() -> None:
+    loader_known(1e-9)
+    failed = replace(
+        by("lora", 0.05), status="skipped", reason="peft is not installed", wall_s=None
+    )
+    file = compared(of_steps(by("linear_probe", 0.05), failed), "linear_probe", "lora")
+    assert [(r.shortcut, r.reason) for r in file.refused] == [("lora", "peft is not installed")]
+
+
+def test_the_command_prints_the_table_keeps_the_file_and_exits_zero(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loader_known(1e-9)
+    monkeypatch.setenv("COLUMNS", "80")
+    made = of_steps(*(by(n, 0.02 + 0.01 * i) for i, n in enumerate(MEASURED)))
+    (path,) = kept(Path("given"), made)
+    asked = ["shortcuts", str(path), "--workload", "mlp", "--samples", "10k", "--no-measure"]
+    asked += ["--item-bytes", "1", *(x for n in MEASURED for x in ("--shortcut", n))]
+    assert status_of([*asked, "--out", "kept.json"]) == 0
+    out = capsys.readouterr().out
+    assert "linear_probe" in out and max(map(len, out.splitlines())) <= 80
+    assert status_of([*asked, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    kept_file = json.loads(Path("kept.json").read_text())
+    assert told["schema"] == kept_file["schema"] == "hwbench.shortcuts/1"
+    wanted = {"shortcut", "instance", "time_s", "energy_j", "cost_usd", "co2_gco2e", "one_off_s"}
+    wanted |= {"step_s", "step_ratio_to_scratch", "theory_ratio", "memory_peak_bytes", "epochs"}
+    wanted |= {"trainable_parameters", "epochs_basis", "ratio_to_scratch", "crossover_samples"}
+    assert wanted <= set(told["rows"][0])
+    assert status_of([*asked[:-2], "--shortcut", "nonsense"]) == 2
+
+
+def test_cautions_say_what_the_figures_do_not() -> None:
+    assert any("not equal accuracy" in c for c in shortcuts_study.CAUTIONS)
