@@ -36,7 +36,8 @@ def build(ground: Ground) -> Stepper:
     torch, teacher = ground.torch, ground.model
     teacher_flops = frozen.anatomy_of(ground).forward_flops
     frozen.freeze_but(teacher, ())
-    student = network(torch, ground.workload, student_of(ground.config)).to(ground.device)
+    student = network(torch, ground.workload, student_of(ground.config), ground.seed)
+    student = student.to(ground.device)
     optimizer = ground.optimizer(list(student.parameters()))
     run = ground.transform(student.train(), "training")
 
@@ -89,6 +90,7 @@ SHORTCUT = Shortcut(
     memory="both networks' weights; the student's gradients, moments and activations",
     one_off="a trained teacher; where there is none, its whole training",
     excludes=("cached_features",),
+    needs_teacher=True,
     supports=supports,
     build=build,
 )

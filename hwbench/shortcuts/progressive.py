@@ -25,7 +25,7 @@ def build(ground: Ground) -> Stepper:
     frozen.head_of(ground, found)
     names = frozen.inner_blocks(found)
     seen = frozen.outputs_of(ground, names)
-    new = network(torch, ground.workload, ground.config).to(ground.device)
+    new = network(torch, ground.workload, ground.config, ground.seed).to(ground.device)
     olds = [ground.model, *(copy.deepcopy(ground.model) for _ in range(ground.tasks - 2))]
 
     class Columns(torch.nn.Module):  # type: ignore[misc]
