@@ -10,6 +10,7 @@ import pytest
 from hwbench import codec, validate
 from hwbench.errors import BadRecord
 from hwbench.loop import (
+    Drained,
     Evaluated,
     LoopCase,
     LoopPart,
@@ -41,6 +42,7 @@ class Script:
     compile_s: float = 0.25  # of a process's first step, beyond a later one
     judge_s: float | None = 2**-7  # of a batch; None: it has no judge
     save_s: float = 2**-5
+    once_item_s: float = 2**-5  # of a shortcut's pass before the first epoch
     cold_step_s: float = 0.0  # more waiting in each step of the run's first epoch
     slowed: Callable[[float], float] = lambda at_s: 1.0
     hook: Hook = lambda loop, request: None  # may raise, as a child does that dies
@@ -116,6 +118,8 @@ class FakeLoop:
         self.machine.parts.append((self.number, request))
         if request.what in ("steps", "epoch"):
             return PartDone(stretch=self._stretch(request))
+        if request.what == "once":
+            return PartDone(once=self._once(request))
         if request.what == "evaluate":
             if script.judge_s is None:
                 return PartDone()
@@ -129,6 +133,16 @@ class FakeLoop:
         Path(request.path).write_bytes(b"weights")
         clock.advance(script.save_s)
         return PartDone(saved=Saved(wall_s=script.save_s, bytes_written=7))
+
+    def _once(self, request: LoopPart) -> Drained:
+        script, case = self.machine.script, self.case
+        assert case is not None and case.loading.samples is not None
+        items = case.loading.samples
+        if request.seconds is not None:
+            items = min(items, max(1, int(request.seconds / script.once_item_s)))
+        wall_s = items * script.once_item_s
+        self.machine.clock.advance(wall_s)
+        return Drained(items=items, wall_s=wall_s, cpu_s=wall_s)
 
     def _stretch(self, request: LoopPart) -> Stretch:
         script, clock, case = self.machine.script, self.machine.clock, self.case
