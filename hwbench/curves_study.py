@@ -149,7 +149,7 @@ def _figure(draws: Values) -> Figure:
 
 def _times(points: Sequence[LearnedPoint], samples: Values, rng: Values) -> Values:
     """Return draws of a training's time at these samples, by the line through what was timed."""
-    return _along([(p.samples, p.train_s + p.once_s) for p in points], samples, rng)
+    return _along([(p.samples, p.train_s) for p in points], samples, rng)
 
 
 def _energy(points: Sequence[LearnedPoint], samples: Values, rng: Values) -> Values | None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from hwbench import codec
 from hwbench.device import Device, Environment
@@ -24,6 +24,9 @@ from hwbench.store import check_schema, write_whole
 
 # hwbench.journal/1  2026-11: the first.
 SCHEMA = "hwbench.journal/1"
+
+H = TypeVar("H")
+L = TypeVar("L")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +53,12 @@ def path_of(out: Path) -> Path:
 
 
 class Journal:
-    """An open journal. Every line is flushed to the disk before `append` returns."""
+    """An open journal: a header, then a line for each of what was done, dataclasses all.
 
-    def __init__(
-        self, path: Path, header: Header | None, visits: Sequence[VisitResult] = ()
-    ) -> None:
+    Every line is flushed to the disk before `append` returns.
+    """
+
+    def __init__(self, path: Path, header: object | None, visits: Sequence[object] = ()) -> None:
         """Start a new journal with `header` and `visits`, or go on with the one at `path` (None).
 
         A new one takes the place of an older one whole or not at all.
@@ -69,7 +73,7 @@ class Journal:
         except OSError as e:
             raise StorageFull(f"{path}: cannot be written: {e.strerror}") from None
 
-    def append(self, visit: VisitResult) -> None:
+    def append(self, visit: object) -> None:
         """Add a visit; on a full disk raise StorageFull with the journal as it was before."""
         line = _line(visit).encode()
         end = os.fstat(self._file.fileno()).st_size
@@ -104,7 +108,7 @@ class Journal:
         self.close()
 
 
-def _line(value: Header | VisitResult) -> str:
+def _line(value: object) -> str:
     return json.dumps(codec.encode(value), allow_nan=False) + "\n"
 
 
@@ -119,6 +123,11 @@ def _drop_torn_line(path: Path) -> None:
 
 def read(path: Path) -> tuple[Header, tuple[VisitResult, ...]]:
     """Read a journal; raise BadRecord for a wrong line, but drop a last one that is cut off."""
+    return read_as(path, SCHEMA, Header, VisitResult)
+
+
+def read_as(path: Path, schema: str, first: type[H], others: type[L]) -> tuple[H, tuple[L, ...]]:
+    """Read a journal of these dataclasses, as `read` does."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as e:
@@ -127,10 +136,10 @@ def read(path: Path) -> tuple[Header, tuple[VisitResult, ...]]:
     if not lines:
         raise BadRecord(f"{path}: holds no whole line: there is nothing to resume")
     values = [_parsed(line, number, path) for number, line in enumerate(lines, start=1)]
-    check_schema(values[0], SCHEMA, path)
-    header = codec.decode(Header, values[0], where=f"{path} line 1")
+    check_schema(values[0], schema, path)
+    header = codec.decode(first, values[0], where=f"{path} line 1")
     visits = tuple(
-        codec.decode(VisitResult, value, where=f"{path} line {number}")
+        codec.decode(others, value, where=f"{path} line {number}")
         for number, value in enumerate(values[1:], start=2)
     )
     return header, visits

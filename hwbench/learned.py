@@ -14,8 +14,7 @@ class LearnedPoint:
     seed: NonNegativeInt
     accuracy: Fraction
     train_accuracy: Fraction
-    train_s: PositiveFloat  # of the training alone, what is paid once before it apart
-    once_s: NonNegativeFloat  # of the pass before the first epoch
+    train_s: PositiveFloat  # of its steps, and of what is paid once for them
     epochs: PositiveFloat
     steps: PositiveInt
     energy_j: NonNegativeFloat | None = None

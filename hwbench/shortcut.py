@@ -98,6 +98,8 @@ class Shortcut:
     excludes: tuple[str, ...] = ()
     pretrained: bool = True  # starts from pretrained weights; False: from random ones
     several: bool = False  # its step depends on how many tasks there are
+    needs_teacher: bool = False  # its frozen network has to have learned the task first
+    rate_factor: float = 1.0  # of the learning rate of training from scratch (learning_rate.py)
     measured: StepRatio | None = None  # of a record, in the place of theory
     supports: Callable[[Workload, Config], str | None] = any_classifier
     build: Callable[[Ground], Stepper] | None = None

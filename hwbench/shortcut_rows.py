@@ -6,6 +6,7 @@ from typing import Literal
 from hwbench.bounds import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from hwbench.estimated import Assumption, Figure, Numbers, Plan
 from hwbench.learned import LearnedCurve
+from hwbench.learning_rows import Learning
 
 SCHEMA = "hwbench.shortcuts/1"
 Basis = Literal["measured", "carried over", "theory"]
@@ -115,6 +116,7 @@ class ShortcutsFile:
     opens: tuple[Opened, ...]
     no_opens: str | None
     curves: tuple[LearnedCurve, ...] = ()  # of --learn
+    learning: Learning | None = None  # of --learn: every training, and what they say together
     sharing: tuple[Shared, ...] = ()
     notes: tuple[str, ...] = ()
     cautions: tuple[str, ...] = field(default=())

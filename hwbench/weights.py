@@ -13,27 +13,31 @@ from typing import Any
 EMBEDDING_STD = 0.02
 
 
-def make(name: str, shape: Sequence[int], embeddings: Sequence[str] = ()) -> Any:
-    """Return the float32 array of the torch parameter or buffer `name`, of torch `shape`."""
+def make(name: str, shape: Sequence[int], embeddings: Sequence[str] = (), seed: int = 0) -> Any:
+    """Return the float32 array of the torch parameter or buffer `name`, of torch `shape`.
+
+    `seed` 0 is what every runtime starts from; others are of repeated trainings.
+    """
     import numpy as np
 
     last = name.rsplit(".", 1)[-1]
     if len(shape) <= 1:
         constant = 1.0 if last in ("weight", "running_var") else 0.0
         return np.full(shape, constant, dtype=np.float32)
-    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
-    values = np.random.Generator(np.random.PCG64(seed)).standard_normal(shape, dtype=np.float32)
+    salted = f"{seed}:{name}" if seed else name
+    number = int.from_bytes(hashlib.sha256(salted.encode()).digest()[:8], "little")
+    values = np.random.Generator(np.random.PCG64(number)).standard_normal(shape, dtype=np.float32)
     fan_in = int(np.prod(shape[1:]))
     std = EMBEDDING_STD if name in embeddings else (2.0 / fan_in) ** 0.5
     return values * np.float32(std)
 
 
-def torch_state(module: Any, embeddings: Sequence[str] = ()) -> dict[str, Any]:
+def torch_state(module: Any, embeddings: Sequence[str] = (), seed: int = 0) -> dict[str, Any]:
     """Return a state dict for the torch `module`: made floats, integer buffers as they are."""
     import torch
 
     return {
-        name: torch.from_numpy(make(name, tuple(t.shape), embeddings))
+        name: torch.from_numpy(make(name, tuple(t.shape), embeddings, seed))
         if t.is_floating_point()
         else t
         for name, t in module.state_dict().items()

@@ -13,8 +13,9 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from hwbench import codec, loop, protocol, registry
+from hwbench import codec, learning_asks, loop, protocol, registry
 from hwbench.failure import failure_of
+from hwbench.learning_child import Learner
 from hwbench.looping import Looper
 from hwbench.visiting import Visitor
 
@@ -66,7 +67,7 @@ def _export(request: protocol.Export) -> Any:
 
 def serve(lines: Any, answer: Callable[[str], None]) -> None:
     """Answer each request line until the input ends."""
-    visitor, looper = Visitor(time.perf_counter), Looper()
+    visitor, looper, learner = Visitor(time.perf_counter), Looper(), Learner()
     handlers: dict[str, tuple[type, Callable[[Any], Any]]] = {
         "probe": (protocol.Probe, _probe),
         "reference": (protocol.Reference, _reference),
@@ -74,6 +75,10 @@ def serve(lines: Any, answer: Callable[[str], None]) -> None:
         "visit": (protocol.VisitRequest, visitor.visit),
         "open_loop": (loop.OpenLoop, looper.open),
         "loop_part": (loop.LoopPart, looper.part),
+        "open_study": (learning_asks.OpenStudy, learner.open),
+        "pace": (learning_asks.Pace, learner.pace),
+        "pretrain": (learning_asks.Pretrain, learner.pretrain),
+        "train": (learning_asks.Train, learner.train),
     }
     for line in lines:
         message = json.loads(line)

@@ -32,7 +32,6 @@ def points(form: Any = power, noise: float = 0.0, seeds: int = 3) -> list[Learne
             accuracy=float(np.clip(1 - form(n) * np.exp(noise * rng.standard_normal()), 0, 1)),
             train_accuracy=1.0,
             train_s=0.01 * n,
-            once_s=0.0,
             epochs=10,
             steps=n,
         )

@@ -235,10 +235,10 @@ def _training(
     return step, renew, answer
 
 
-def network(torch: Any, workload: Workload, config: Config) -> Any:
+def network(torch: Any, workload: Workload, config: Config, seed: int = 0) -> Any:
     """Return the workload's torch module with the weights of hwbench.weights, in float32."""
     model = workload.build_torch(config)
-    model.load_state_dict(weights.torch_state(model, workload.embeddings))
+    model.load_state_dict(weights.torch_state(model, workload.embeddings, seed))
     return model
 
 

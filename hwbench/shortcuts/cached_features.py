@@ -54,6 +54,7 @@ SHORTCUT = Shortcut(
     frozen="all but the head; the backbone runs once, in evaluation mode",
     memory="weights, the features of all items, and the head's gradients and moments",
     one_off="one forward pass over the data",
+    rate_factor=10.0,
     excludes=("full_finetune", "partial_finetune", "linear_probe", "lora", "adapters"),
     build=build,
 )

@@ -37,7 +37,7 @@ def build(ground: Ground) -> Stepper:
     teacher_flops = frozen.anatomy_of(ground).forward_flops
     frozen.freeze_but(teacher, ())
     sizes = student_of(ground.config)
-    student = frozen.seeded(ground, lambda: network(torch, ground.workload, sizes))
+    student = frozen.seeded(ground, lambda: network(torch, ground.workload, sizes, ground.seed))
     optimizer = ground.optimizer(list(student.parameters()))
     run = ground.transform(student.train(), "training")
 
@@ -90,6 +90,7 @@ SHORTCUT = Shortcut(
     memory="both networks' weights; the student's gradients, moments and activations",
     one_off="a trained teacher; where there is none, its whole training",
     excludes=("cached_features",),
+    needs_teacher=True,
     supports=supports,
     build=build,
 )

@@ -15,5 +15,6 @@ SHORTCUT = Shortcut(
         " language models",
     ),
     supports=lambda workload, config: None,
+    rate_factor=0.3,
     excludes=("linear_probe", "cached_features", "partial_finetune", "lora", "adapters"),
 )

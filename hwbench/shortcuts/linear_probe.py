@@ -32,6 +32,7 @@ SHORTCUT = Shortcut(
     ),
     frozen="all but the head; batch statistics too",
     memory="weights; gradients, moments and activations of the head alone",
+    rate_factor=10.0,
     excludes=("full_finetune", "partial_finetune", "cached_features", "lora", "adapters"),
     build=build,
     build_jax=trained,

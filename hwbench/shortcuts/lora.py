@@ -67,6 +67,7 @@ SHORTCUT = Shortcut(
     ),
     frozen="all weights but the adapters' and the head's; batch statistics too",
     memory="weights, activations of all layers; gradients and moments of adapters and head alone",
+    rate_factor=3.0,
     excludes=("full_finetune", "partial_finetune", "linear_probe", "cached_features", "adapters"),
     build=build,
 )

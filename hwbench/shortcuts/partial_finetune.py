@@ -36,6 +36,7 @@ SHORTCUT = Shortcut(
     ),
     frozen="the earlier half of the blocks; their batch statistics too",
     memory="weights; gradients, moments and activations of the later half",
+    rate_factor=0.3,
     excludes=("full_finetune", "linear_probe", "cached_features", "lora", "adapters"),
     build=build,
     build_jax=trained,

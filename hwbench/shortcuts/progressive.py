@@ -29,7 +29,7 @@ def build(ground: Ground) -> Stepper:
     seen, read = frozen.outputs_of(ground, names), frozen.outputs_of(ground, names, given=True)
     # A lateral connection leads to where the frozen block's output could have gone.
     pairs = [(a, b) for a, b in pairwise(names) if seen[a].shape == read[b].shape]
-    new = frozen.seeded(ground, lambda: network(torch, ground.workload, ground.config))
+    new = frozen.seeded(ground, lambda: network(torch, ground.workload, ground.config, ground.seed))
     olds = [ground.model, *(copy.deepcopy(ground.model) for _ in range(ground.tasks - 2))]
 
     class Columns(nn.Module):

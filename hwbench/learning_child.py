@@ -1,0 +1,281 @@
+"""The child's side of real trainings: it holds the data, and trains on them as it is asked."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hwbench import learning_data, memory_use, registry, screening
+from hwbench.dialects import torch_device, torch_learning, torch_pretrained
+from hwbench.dialects.torch_learning import Examples, Prepared, Recipe, Setting, Took
+from hwbench.errors import HwbenchError, Unavailable
+from hwbench.learning_asks import (
+    Ask,
+    OpenStudy,
+    Pace,
+    Paced,
+    Pretrain,
+    Pretrained,
+    Screened,
+    StudiedData,
+    Train,
+    Trained,
+)
+from hwbench.learning_data import Study, Task
+from hwbench.learning_rate import base_rate
+from hwbench.shortcut import Shortcut
+
+SCRATCH = "from_scratch"
+PACED = 6  # steps that are timed, after two that are not
+ATTACKED = 0  # the class that a backdoor is to lead to
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Open:
+    """A study that is open: what was asked, the data, the network with their classes."""
+
+    request: OpenStudy
+    study: Study
+    source: Task | None
+    source_test: Task | None
+    setting: Setting
+
+    def setting_of(self, task: Task) -> Setting:
+        """Return the setting with the classes of a task."""
+        return replace(self.setting, config={**self.setting.config, "classes": task.classes})
+
+
+class Learner:
+    """Holds the one study of this process."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._held: _Open | None = None
+        self._states: dict[str, Mapping[str, Any]] = {}  # pretrained weights, by file or name
+
+    @property
+    def _open(self) -> _Open:
+        if self._held is None:
+            raise HwbenchError("no study is open in this process")
+        return self._held
+
+    def open(self, request: OpenStudy) -> StudiedData:
+        """Read the data and split them; raise BadInput for such as cannot be learnt from."""
+        network = registry.networks()[request.workload]
+        memory_use.limit_memory(request.memory_limit_bytes)
+        registry.runtimes()["torch"].configure(request.threads)
+        study = learning_data.study(request.data, network, request.seed)
+        source, source_test = study.source, study.source_test
+        if request.source is not None:
+            other = learning_data.study(request.source, network, request.seed)
+            source, source_test = other.train, other.test
+        if request.pretrained:
+            source = source_test = None
+        workload = network.workload
+        config = {**network.variant.config, "classes": study.train.classes}
+        setting = Setting(
+            workload=workload,
+            config=config,
+            device=request.device,
+            dtype=request.dtype,
+            batch_size=request.batch_size,
+        )
+        self._held = _Open(
+            request=request, study=study, source=source, source_test=source_test, setting=setting
+        )
+        return StudiedData(
+            name=study.name,
+            what=study.what,
+            classes=study.train.classes,
+            samples=len(study.train),
+            n_test=len(study.test),
+            parameters=workload.parameters(config),
+            source_samples=None if source is None else len(source),
+            source_classes=None if source is None else source.classes,
+            quality=study.quality,
+            cautions=study.cautions,
+        )
+
+    def pace(self, request: Pace) -> Paced:
+        """Time some steps of a shortcut; raise Unavailable where the network cannot take it."""
+        setting, shortcut = self._open.setting, registry.shortcuts()[request.shortcut]
+        data = _examples(self._open.study.train, 2 * setting.batch_size)
+        ready, took = _paced(setting, shortcut, data)
+        began = time.perf_counter()
+        judged = _examples(self._open.study.test, torch_learning.JUDGED)
+        torch_learning.told(ready, judged)
+        return Paced(
+            shortcut=request.shortcut,
+            build_s=ready.build_s,
+            step_s=took.steps_s / PACED,
+            judge_item_s=(time.perf_counter() - began) / len(judged),
+            once_item_s=took.once_s / len(data),
+            teacher_step_s=_paced(setting, _teacher(), data)[1].steps_s / PACED
+            if shortcut.needs_teacher
+            else 0.0,
+        )
+
+    def pretrain(self, request: Pretrain) -> Pretrained:
+        """Train the network on the source task from random weights, and keep these."""
+        source, judge = self._open.source, self._open.source_test
+        if source is None or judge is None:
+            raise Unavailable("the data have no source task to pretrain on")
+        setting = self._open.setting_of(source)
+        rate = _rate(setting, registry.shortcuts()[SCRATCH], 1.0)
+        recipe = Recipe(steps=request.steps, rate=rate, seed=request.seed)
+        ready = torch_learning.begin(setting, recipe)
+        took = torch_learning.learn(ready, _examples(source), setting.batch_size)
+        torch_learning.save(ready, Path(request.path))
+        self._states.pop(request.path, None)
+        return Pretrained(
+            samples=len(source),
+            classes=source.classes,
+            n_test=len(judge),
+            steps=request.steps,
+            epochs=took.epochs,
+            accuracy=torch_learning.right_frac(ready, _examples(judge)),
+            train_s=took.steps_s,
+            begin_s=took.begin_s,
+            end_s=took.end_s,
+        )
+
+    def train(self, request: Train) -> Trained:
+        """Carry out a training and judge it on the test set."""
+        ask, study, began = request.ask, self._open.study, time.perf_counter()
+        pool = learning_data.subset(study.train, ask.samples, ask.seed)
+        if ask.noise_frac:
+            pool = learning_data.with_label_noise(pool, ask.noise_frac, ask.seed)
+        marked = None
+        if ask.poison_frac:
+            pool, marked = learning_data.poisoned(pool, ask.poison_frac, ATTACKED, ask.seed)
+        data, test = _examples(pool), _examples(study.test)
+        memory_use.reset_peak()
+        ready, took, teacher_s = self._taught(ask, request.weights, data)
+        peak = torch_learning.peak_bytes(self._open.setting)
+        if peak is None and self._open.setting.device == "cpu":
+            peak = memory_use.peak_bytes()
+        parameters, trainable = torch_learning.counts(ready)
+        screened = None
+        if marked is not None:
+            screened = self._screened(ask, request.weights, ready, data, marked)
+        return Trained(
+            accuracy=torch_learning.right_frac(ready, test),
+            train_accuracy=torch_learning.right_frac(ready, data),
+            train_s=took.once_s + took.steps_s + teacher_s,
+            step_s=took.steps_s / ask.steps,
+            once_s=took.once_s,
+            teacher_s=teacher_s,
+            begin_s=took.begin_s,
+            end_s=took.end_s,
+            took_s=time.perf_counter() - began,
+            epochs=took.epochs,
+            parameters=parameters,
+            trainable_parameters=trainable,
+            memory_peak_bytes=peak,
+            diverged=took.diverged,
+            attack_frac=None if marked is None else self._attacked(ready),
+            screened=screened,
+        )
+
+    def _taught(self, ask: Ask, spec: str | None, data: Examples) -> tuple[Prepared, Took, float]:
+        """Return the network that was trained, what that took, and its teacher's seconds."""
+        setting, shortcut = self._open.setting, registry.shortcuts()[ask.shortcut]
+        state = self._state(spec) if shortcut.pretrained else None
+        recipe = _recipe(setting, shortcut, ask, state, spec)
+        if not shortcut.needs_teacher:
+            ready = torch_learning.begin(setting, recipe)
+            return ready, torch_learning.learn(ready, data, setting.batch_size), 0.0
+        own = _recipe(setting, _teacher(), replace(ask, steps=ask.teacher_steps), state, spec)
+        teacher = torch_learning.begin(setting, own)
+        before = torch_learning.learn(teacher, data, setting.batch_size)
+        ready = torch_learning.begin(setting, recipe, teacher.ground.model)
+        took = torch_learning.learn(ready, data, setting.batch_size)
+        return ready, replace(took, begin_s=before.begin_s), before.steps_s
+
+    def _state(self, spec: str | None) -> Mapping[str, Any]:
+        """Return pretrained weights, read once."""
+        if spec is None:
+            raise Unavailable("it starts from pretrained weights, and there are none")
+        if spec not in self._states:
+            self._states[spec] = torch_pretrained.state_of(torch_device.library(), spec)
+        return self._states[spec]
+
+    def _attacked(self, ready: Prepared) -> float:
+        """Return the share of triggered test examples of other classes that are misled."""
+        test = self._open.study.test
+        others = test.at((test.targets != ATTACKED).nonzero()[0])
+        shown = Examples(inputs=learning_data.triggered(others.inputs), targets=others.targets)
+        return float((torch_learning.told(ready, shown) == ATTACKED).mean())
+
+    def _screened(
+        self, ask: Ask, spec: str | None, ready: Prepared, data: Examples, marked: Any
+    ) -> Screened:
+        """Screen poisoned data by what the network makes of them, and train on the rest."""
+        began = time.perf_counter()
+        features = torch_learning.features(ready, data)
+        out = screening.removed(features, data.targets, ask.poison_frac)
+        screen_s = time.perf_counter() - began
+        rest = Examples(inputs=data.inputs[~out], targets=data.targets[~out])
+        again, took, teacher_s = self._taught(ask, spec, rest)
+        return Screened(
+            screen_s=screen_s,
+            removed=int(out.sum()),
+            poisoned=int(marked.sum()),
+            found=int((out & marked).sum()),
+            retrain_s=took.once_s + took.steps_s + teacher_s,
+            accuracy=torch_learning.right_frac(again, _examples(self._open.study.test)),
+            attack_frac=self._attacked(again),
+        )
+
+
+def _examples(task: Task, most: int | None = None) -> Examples:
+    return Examples(inputs=task.inputs[:most], targets=task.targets[:most])
+
+
+def _teacher() -> Shortcut:
+    """Return how a network that is to teach learns: all of its weights."""
+    return registry.shortcuts()["full_finetune"]
+
+
+def _rate(setting: Setting, shortcut: Shortcut, factor: float) -> float:
+    workload, config = setting.workload, setting.config
+    base = base_rate(workload.optimizer.name, workload.parameters(config), setting.batch_size)
+    return base * shortcut.rate_factor * factor
+
+
+def _recipe(
+    setting: Setting,
+    shortcut: Shortcut,
+    ask: Ask,
+    state: Mapping[str, Any] | None,
+    spec: str | None,
+) -> Recipe:
+    return Recipe(
+        steps=ask.steps,
+        rate=_rate(setting, shortcut, ask.rate_factor),
+        seed=ask.seed,
+        build=shortcut.build,
+        state=state,
+        spec=spec or "",
+        once_passes=ask.once_passes,
+        caches=not shortcut.loads_data,
+        tasks=ask.tasks,
+    )
+
+
+def _paced(setting: Setting, shortcut: Shortcut, data: Examples) -> tuple[Prepared, Took]:
+    """Return a network after some steps of a shortcut, and what the timed ones took."""
+    ask = Ask(
+        purpose="curve",
+        shortcut=shortcut.name,
+        samples=len(data),
+        seed=0,
+        steps=2,
+        once_passes=1.0,
+    )
+    first = _recipe(setting, shortcut, ask, None, None)
+    ready = torch_learning.begin(setting, first)
+    torch_learning.learn(ready, data, setting.batch_size)
+    ready = replace(ready, recipe=replace(first, steps=PACED))
+    return ready, torch_learning.learn(ready, data, setting.batch_size)
