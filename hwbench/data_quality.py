@@ -31,11 +31,11 @@ def quality_of(pool: "Task", test: "Task") -> Quality:
         else:
             first[digest] = i
     leaked = np.array([digest in first for digest in theirs])
-    near = None
+    near = alike = None
     if pool.inputs.ndim == 4 and len(pool) <= MOST:
         a, b = pictures(pool.inputs), pictures(test.inputs)
         near = _alike_within(a) - again
-        leaked = leaked | _alike_across(b, a)
+        alike = int((_alike_across(b, a) & ~leaked).sum())
     counts = np.bincount(pool.targets, minlength=pool.classes)
     share = counts[counts > 0] / counts.sum()
     return Quality(
@@ -43,6 +43,7 @@ def quality_of(pool: "Task", test: "Task") -> Quality:
         near_duplicates=None if near is None else max(0, near),
         leaked=int(leaked.sum()),
         leaked_frac=float(leaked.mean()),
+        alike_in_test=alike,
         conflicts=conflicts,
         imbalance=float(counts.max() / max(1, counts.min())),
         effective_classes=float(np.exp(-(share * np.log(share)).sum())),

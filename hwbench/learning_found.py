@@ -83,8 +83,12 @@ def _standing(
     ties = []
     for other, theirs in at.items():
         seeds = sorted(set(at[name]) & set(theirs))
-        pair = [accuracies(ts[s] for s in seeds) for ts in (at[name], theirs)]
-        if other != name and seeds and tie(*pair, n_test, level):
+        ours = accuracies(at[name][s] for s in seeds)
+        if (
+            other != name
+            and seeds
+            and tie(ours, accuracies(theirs[s] for s in seeds), n_test, level)
+        ):
             ties.append(other)
     peaks = [t.memory_peak_bytes for t in trained if t.memory_peak_bytes]
     return Standing(

@@ -94,13 +94,12 @@ def half(value: Share) -> str:
 
 def _said_of_standings(found: Learning) -> list[str]:
     order = [s.shortcut for s in found.standings]
-    ties = {
-        tuple(sorted((s.shortcut, other), key=order.index))
-        for s in found.standings
-        for other in s.ties
-        if other in order
-    }
-    return [f"a tie in accuracy: {a} and {b}" for a, b in sorted(ties)]
+    lines = []
+    for n, s in enumerate(found.standings):
+        after = [other for other in order[n + 1 :] if other in s.ties]
+        if after:
+            lines.append(f"a tie in accuracy: {s.shortcut} with {', '.join(after)}")
+    return lines
 
 
 def _target(found: Learning, curves: Sequence[LearnedCurve]) -> list[str]:

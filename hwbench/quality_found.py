@@ -11,8 +11,9 @@ class Quality:
 
     duplicates: NonNegativeInt  # examples of the pool that are another one's, to the bit
     near_duplicates: NonNegativeInt | None  # images that look alike; null: not images
-    leaked: NonNegativeInt  # of the test set that are in the pool, exactly or nearly
+    leaked: NonNegativeInt  # of the test set that are in the pool, to the bit
     leaked_frac: Fraction
+    alike_in_test: NonNegativeInt | None  # that look like one in the pool; null: not images
     conflicts: NonNegativeInt  # duplicates under different labels
     imbalance: PositiveFloat  # the largest class by the smallest
     effective_classes: PositiveFloat  # exp of the labels' entropy
@@ -23,8 +24,12 @@ class Quality:
         told = []
         if self.duplicates:
             told.append(f"{self.duplicates} examples to train on are there more than once")
-        if self.near_duplicates:
-            told.append(f"{self.near_duplicates} look like another one")
+        if self.near_duplicates or self.alike_in_test:
+            told.append(
+                f"{self.near_duplicates or 0} images to train on look like another one,"
+                f" {self.alike_in_test or 0} of the test set like one to train on, by a picture"
+                " hash of 64 bits; of small simple pictures it says little: look at them"
+            )
         if self.conflicts:
             told.append(f"{self.conflicts} duplicates have different labels: some are wrong")
         if self.leaked:

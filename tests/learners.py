@@ -21,6 +21,7 @@ from hwbench.learning_asks import (
     Train,
     Trained,
 )
+from hwbench.learning_energy import Energies
 from hwbench.progress import Progress
 from hwbench.protocol import Reply
 from hwbench.quality_found import Quality
@@ -34,6 +35,7 @@ GOOD = Quality(
     near_duplicates=None,
     leaked=0,
     leaked_frac=0.0,
+    alike_in_test=0,
     conflicts=0,
     imbalance=1.0,
     effective_classes=5.0,
@@ -51,7 +53,7 @@ def accuracy(ask: Ask) -> float:
     """Return 1 - (0.02 + a N^-0.5), a the smaller for what is pretrained; seeds a bit apart."""
     a = 1.0 if registry.shortcuts()[ask.shortcut].pretrained else 2.0
     wrong = 0.02 + a * ask.samples**-0.5 + 0.5 * ask.noise_frac + 0.002 * (ask.seed % 3)
-    return max(0.2, 1 - wrong * ask.rate_factor**0.1)
+    return float(max(0.2, 1 - wrong * ask.rate_factor**0.1))
 
 
 Hook = Callable[["FakeLearner", Any], None]
@@ -87,7 +89,12 @@ class LearnMachine:
     def learn(self, out: Path | None, progress: Progress | None = None, **changed: Any) -> Learnt:
         """Carry out a study of mlp_small, its choices to be changed."""
         options = {k: changed.pop(k) for k in ("resume", "steps") if k in changed}
-        asked = {"workload": "mlp_small", "data": "digits", "threads": 1, "batch_size": 32}
+        asked: dict[str, Any] = {
+            "workload": "mlp_small",
+            "data": "digits",
+            "threads": 1,
+            "batch_size": 32,
+        }
         return shortcuts_learn.learn(
             Options(asked=StudyAsked(**(asked | changed)), out=out, **options),
             progress,
@@ -97,13 +104,12 @@ class LearnMachine:
         )
 
 
-class Unmetered:
+class Unmetered(Energies):
     """A machine without meters."""
-
-    no_energy = "no meter"
 
     def __init__(self, environment: Environment, device: str) -> None:
         """Look for none."""
+        self.no_energy: str | None = "no meter"
 
     def __enter__(self) -> "Unmetered":
         """Read none."""

@@ -143,7 +143,7 @@ def test_images_that_look_alike_are_found() -> None:
     targets = np.zeros(10, dtype="int64")
     pool = Task(inputs=images, targets=targets, classes=1, names=("a",))
     test = Task(inputs=brighter, targets=targets[:3], classes=1, names=("a",))
-    assert quality_of(pool, test).leaked == 3
+    assert quality_of(pool, test).alike_in_test == 3 and quality_of(pool, test).leaked == 0
     twice = Task(
         inputs=np.concatenate([images, brighter]),
         targets=np.zeros(13, int),
