@@ -70,13 +70,13 @@ def relative_error(found: Any, expected: Any) -> float:
 def uneven(make: Callable[..., Any]) -> Callable[..., Any]:
     """Change `weights.make` so that no vector is constant: a swapped or lost one then shows."""
 
-    def uneven_make(name: str, shape: Any, embeddings: Any = ()) -> Any:
+    def uneven_make(name: str, shape: Any, embeddings: Any = (), seed: int = 0) -> Any:
         import numpy as np
 
-        made = make(name, shape, embeddings)
+        made = make(name, shape, embeddings, seed)
         if len(shape) > 1:
             return made
-        matrix = make(name, (1, *shape), ())  # sqrt(2 / n) normal
+        matrix = make(name, (1, *shape), (), seed)  # sqrt(2 / n) normal
         noise = matrix[0] * np.float32((shape[0] / 2) ** 0.5)
         return made + np.float32(0.2) * np.tanh(noise)
 
