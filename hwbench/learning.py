@@ -5,7 +5,7 @@ begun that would end after the time is up, by what those before it took.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -46,7 +46,7 @@ class Trainings:
         self,
         header: Header,
         lines: Sequence[Line],
-        shortcuts: dict[str, Shortcut],
+        shortcuts: Mapping[str, Shortcut],
         means: Means,
     ) -> None:
         """Begin with the `lines` of the part before."""
@@ -75,7 +75,7 @@ class Trainings:
     def _pretrain(self) -> None:
         """Train on the source task, unless that is done or nothing starts from it."""
         steps, weights = self.header.pretrain_steps, self._means.weights
-        if steps is None or weights is None:
+        if steps is None or weights is None or not self._need_weights():
             return
         if self.pretraining is not None and Path(weights).exists():
             return
@@ -102,6 +102,17 @@ class Trainings:
             trained=found,
         )
         self._means.kept.append(Line(pretraining=self.pretraining))
+
+    def _need_weights(self) -> bool:
+        """Return whether a training is still to come that starts from pretrained weights."""
+        done = {t.ask for t in self.done}
+        asks = (*self.header.asks, *self._beside())
+        return any(self._starts(a) for a in asks if a not in done)
+
+    def _starts(self, ask: Ask) -> bool:
+        """Return whether a training starts from pretrained weights; a column does not."""
+        column = ask.purpose == "sharing" and ask.shortcut == "progressive"
+        return self.shortcuts[ask.shortcut].pretrained and not column
 
     def _beside(self) -> tuple[Ask, ...]:
         """Return the trainings beside the curves, of every seed in turn."""
@@ -139,7 +150,8 @@ class Trainings:
             training = self._trained(ask)
             self.done.append(training)
             self._count(training)
-            self._means.kept.append(Line(training=training))
+            if training.reason is None or training.reason != self._no_weights:
+                self._means.kept.append(Line(training=training))
 
     def _left_s(self, asks: Sequence[Ask]) -> float:
         """Return about how long trainings take yet, no more than the time that is left."""
@@ -162,7 +174,8 @@ class Trainings:
 
     def _paced_s(self, ask: Ask) -> float:
         n_test = self.header.data.n_test
-        return learning_plan.expected_s(ask, self._paces[ask.shortcut], n_test)
+        paced = self._paces.get(ask.shortcut, self._paces[learning_beside.SCRATCH])
+        return learning_plan.expected_s(ask, paced, n_test)
 
     def _count(self, training: Training) -> None:
         if training.trained is not None:
@@ -172,7 +185,7 @@ class Trainings:
 
     def _trained(self, ask: Ask) -> Training:
         """Carry out one training; whatever goes wrong is its reason."""
-        pretrained = self.shortcuts[ask.shortcut].pretrained
+        pretrained = self._starts(ask)
         if pretrained and self._no_weights is not None:
             return Training(ask=ask, status="failed", reason=self._no_weights)
         request = Train(ask=ask, weights=self._means.weights if pretrained else None)

@@ -3,8 +3,8 @@
 import math
 from dataclasses import replace
 
-from hwbench import host, registry, training_choice
-from hwbench.errors import BadInput
+from hwbench import host, registry, sharing, training_choice
+from hwbench.errors import BadInput, UnknownName
 from hwbench.learning_asks import StudiedData, StudyAsked
 from hwbench.registry import Network
 from hwbench.shortcut import Shortcut
@@ -46,6 +46,7 @@ def checked(asked: StudyAsked) -> StudyAsked:
         raise BadInput("--pretrained and --source are two starts: give one of them")
     for name in asked.shortcuts:
         registry.shortcuts()[name]
+    _check_tasks(asked)
     training = training_choice.choose(
         None, asked.workload, "torch", asked.device, asked.dtype, asked.batch_size
     )
@@ -56,6 +57,16 @@ def checked(asked: StudyAsked) -> StudyAsked:
         batch_size=training.batch_size,
         threads=asked.threads or host.environment().cpu.cores,
     )
+
+
+def _check_tasks(asked: StudyAsked) -> None:
+    if asked.tasks is None and asked.sharing:
+        raise BadInput("--sharing is of several tasks: give --tasks K")
+    if asked.tasks is not None and asked.tasks < 2:
+        raise BadInput(f"--tasks {asked.tasks}: several are 2 at the least")
+    for way in asked.sharing:
+        if way not in sharing.WAYS:
+            raise UnknownName("way of sharing", way, sharing.WAYS)
 
 
 def classifies(network: Network) -> bool:
@@ -92,6 +103,11 @@ def _check_target(target: float | None, classes: int | None) -> None:
 def check_data(asked: StudyAsked, data: StudiedData) -> None:
     """Raise BadInput where what was asked for does not fit the data that were found."""
     _check_target(asked.target_accuracy, data.classes)
+    if asked.tasks is not None and 2 * asked.tasks > data.classes:
+        raise BadInput(
+            f"--tasks {asked.tasks}: the {data.classes} classes are dealt out to them, two each at"
+            " the least"
+        )
     if asked.poison is not None and round(asked.poison * data.samples) < 1:
         raise BadInput(
             f"--poison {asked.poison:g}: of {data.samples:,} samples that is none: ask for more"

@@ -185,5 +185,6 @@ class StudyAsked:
     label_noise: tuple[float, ...] = ()
     poison: float | None = None
     tasks: int | None = None
+    sharing: tuple[str, ...] = ()  # of them; none: every way
     usd_per_h: float | None = None
     level: float = 0.9

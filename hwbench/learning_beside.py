@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from hwbench.learning_asks import Ask, StudyAsked
 from hwbench.learning_rows import Training
+from hwbench.sharing import ROWS, WAYS
 
 RATES = (1 / 3, 3.0)  # times the learning rate, beside 1
 SCRATCH = "from_scratch"
@@ -42,7 +43,24 @@ def asks_of(asked: StudyAsked, asks: Sequence[Ask], names: Sequence[str]) -> tup
         for point in points
         for factor in RATES
     ]
-    return (*wanted, *untuned)
+    return (*wanted, *_sharing(asked, asks, largest), *untuned)
+
+
+def _sharing(asked: StudyAsked, asks: Sequence[Ask], largest: int) -> list[Ask]:
+    """Return the trainings of several tasks, with as many steps for all as one from scratch has.
+
+    Adapters are trained where they are among what is compared, so that there are weights for them.
+    """
+    if asked.tasks is None:
+        return []
+    scratch = [a for a in asks if (a.shortcut, a.samples) == (SCRATCH, largest)]
+    able = {a.shortcut for a in asks} | {"multitask", "progressive"}
+    names = [ROWS[way] for way in asked.sharing or WAYS if ROWS[way] in able]
+    return [
+        replace(a, purpose="sharing", shortcut=name, tasks=asked.tasks)
+        for a in scratch
+        for name in names
+    ]
 
 
 def _disturbed(point: Ask, asked: StudyAsked) -> list[Ask]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hwbench import learning_data, memory_use, registry, screening
+from hwbench import learning_data, learning_sharing, memory_use, registry, screening
 from hwbench.dialects import torch_device, torch_learning, torch_pretrained
 from hwbench.dialects.torch_learning import Examples, Prepared, Recipe, Setting, Took
 from hwbench.errors import HwbenchError, Unavailable
@@ -23,11 +23,8 @@ from hwbench.learning_asks import (
     Trained,
 )
 from hwbench.learning_data import Study, Task
-from hwbench.learning_rate import base_rate
-from hwbench.shortcut import Shortcut
+from hwbench.learning_recipe import PACED, SCRATCH, examples, paced, rate_of, recipe_of, teacher
 
-SCRATCH = "from_scratch"
-PACED = 6  # steps that are timed, after two that are not
 ATTACKED = 0  # the class that a backdoor is to lead to
 
 
@@ -100,10 +97,10 @@ class Learner:
     def pace(self, request: Pace) -> Paced:
         """Time some steps of a shortcut; raise Unavailable where the network cannot take it."""
         setting, shortcut = self._open.setting, registry.shortcuts()[request.shortcut]
-        data = _examples(self._open.study.train, 2 * setting.batch_size)
-        ready, took = _paced(setting, shortcut, data)
+        data = examples(self._open.study.train, 2 * setting.batch_size)
+        ready, took = paced(setting, shortcut, data)
         began = time.perf_counter()
-        judged = _examples(self._open.study.test, torch_learning.JUDGED)
+        judged = examples(self._open.study.test, torch_learning.JUDGED)
         torch_learning.told(ready, judged)
         return Paced(
             shortcut=request.shortcut,
@@ -111,7 +108,7 @@ class Learner:
             step_s=took.steps_s / PACED,
             judge_item_s=(time.perf_counter() - began) / len(judged),
             once_item_s=took.once_s / len(data),
-            teacher_step_s=_paced(setting, _teacher(), data)[1].steps_s / PACED
+            teacher_step_s=paced(setting, teacher(), data)[1].steps_s / PACED
             if shortcut.needs_teacher
             else 0.0,
         )
@@ -122,10 +119,10 @@ class Learner:
         if source is None or judge is None:
             raise Unavailable("the data have no source task to pretrain on")
         setting = self._open.setting_of(source)
-        rate = _rate(setting, registry.shortcuts()[SCRATCH], 1.0)
+        rate = rate_of(setting, registry.shortcuts()[SCRATCH])
         recipe = Recipe(steps=request.steps, rate=rate, seed=request.seed)
         ready = torch_learning.begin(setting, recipe)
-        took = torch_learning.learn(ready, _examples(source), setting.batch_size)
+        took = torch_learning.learn(ready, examples(source), setting.batch_size)
         torch_learning.save(ready, Path(request.path))
         self._states.pop(request.path, None)
         return Pretrained(
@@ -134,7 +131,7 @@ class Learner:
             n_test=len(judge),
             steps=request.steps,
             epochs=took.epochs,
-            accuracy=torch_learning.right_frac(ready, _examples(judge)),
+            accuracy=torch_learning.right_frac(ready, examples(judge)),
             train_s=took.steps_s,
             begin_s=took.begin_s,
             end_s=took.end_s,
@@ -143,13 +140,17 @@ class Learner:
     def train(self, request: Train) -> Trained:
         """Carry out a training and judge it on the test set."""
         ask, study, began = request.ask, self._open.study, time.perf_counter()
+        if ask.purpose == "sharing":
+            setting, spec = self._open.setting, request.weights
+            state = self._state(spec) if ask.shortcut == "lora" else None
+            return learning_sharing.train(setting, study, ask, state, spec)
         pool = learning_data.subset(study.train, ask.samples, ask.seed)
         if ask.noise_frac:
             pool = learning_data.with_label_noise(pool, ask.noise_frac, ask.seed)
         marked = None
         if ask.poison_frac:
             pool, marked = learning_data.poisoned(pool, ask.poison_frac, ATTACKED, ask.seed)
-        data, test = _examples(pool), _examples(study.test)
+        data, test = examples(pool), examples(study.test)
         memory_use.reset_peak()
         ready, took, teacher_s = self._taught(ask, request.weights, data)
         peak = torch_learning.peak_bytes(self._open.setting)
@@ -182,14 +183,14 @@ class Learner:
         """Return the network that was trained, what that took, and its teacher's seconds."""
         setting, shortcut = self._open.setting, registry.shortcuts()[ask.shortcut]
         state = self._state(spec) if shortcut.pretrained else None
-        recipe = _recipe(setting, shortcut, ask, state, spec)
+        recipe = recipe_of(setting, shortcut, ask, state, spec)
         if not shortcut.needs_teacher:
             ready = torch_learning.begin(setting, recipe)
             return ready, torch_learning.learn(ready, data, setting.batch_size), 0.0
-        own = _recipe(setting, _teacher(), replace(ask, steps=ask.teacher_steps), state, spec)
-        teacher = torch_learning.begin(setting, own)
-        before = torch_learning.learn(teacher, data, setting.batch_size)
-        ready = torch_learning.begin(setting, recipe, teacher.ground.model)
+        own = recipe_of(setting, teacher(), replace(ask, steps=ask.teacher_steps), state, spec)
+        first = torch_learning.begin(setting, own)
+        before = torch_learning.learn(first, data, setting.batch_size)
+        ready = torch_learning.begin(setting, recipe, first.ground.model)
         took = torch_learning.learn(ready, data, setting.batch_size)
         return ready, replace(took, begin_s=before.begin_s), before.steps_s
 
@@ -224,58 +225,6 @@ class Learner:
             poisoned=int(marked.sum()),
             found=int((out & marked).sum()),
             retrain_s=took.once_s + took.steps_s + teacher_s,
-            accuracy=torch_learning.right_frac(again, _examples(self._open.study.test)),
+            accuracy=torch_learning.right_frac(again, examples(self._open.study.test)),
             attack_frac=self._attacked(again),
         )
-
-
-def _examples(task: Task, most: int | None = None) -> Examples:
-    return Examples(inputs=task.inputs[:most], targets=task.targets[:most])
-
-
-def _teacher() -> Shortcut:
-    """Return how a network that is to teach learns: all of its weights."""
-    return registry.shortcuts()["full_finetune"]
-
-
-def _rate(setting: Setting, shortcut: Shortcut, factor: float) -> float:
-    workload, config = setting.workload, setting.config
-    base = base_rate(workload.optimizer.name, workload.parameters(config), setting.batch_size)
-    return base * shortcut.rate_factor * factor
-
-
-def _recipe(
-    setting: Setting,
-    shortcut: Shortcut,
-    ask: Ask,
-    state: Mapping[str, Any] | None,
-    spec: str | None,
-) -> Recipe:
-    return Recipe(
-        steps=ask.steps,
-        rate=_rate(setting, shortcut, ask.rate_factor),
-        seed=ask.seed,
-        build=shortcut.build,
-        state=state,
-        spec=spec or "",
-        once_passes=ask.once_passes,
-        caches=not shortcut.loads_data,
-        tasks=ask.tasks,
-    )
-
-
-def _paced(setting: Setting, shortcut: Shortcut, data: Examples) -> tuple[Prepared, Took]:
-    """Return a network after some steps of a shortcut, and what the timed ones took."""
-    ask = Ask(
-        purpose="curve",
-        shortcut=shortcut.name,
-        samples=len(data),
-        seed=0,
-        steps=2,
-        once_passes=1.0,
-    )
-    first = _recipe(setting, shortcut, ask, None, None)
-    ready = torch_learning.begin(setting, first)
-    torch_learning.learn(ready, data, setting.batch_size)
-    ready = replace(ready, recipe=replace(first, steps=PACED))
-    return ready, torch_learning.learn(ready, data, setting.batch_size)

@@ -1,10 +1,11 @@
-"""What wrong labels, a backdoor and an untuned learning rate did to a shortcut's accuracy."""
+"""What wrong labels, a backdoor, an untuned learning rate did to accuracy; several tasks' own."""
 
 from collections.abc import Iterable, Sequence
 
 from hwbench.learning_beside import RATES
 from hwbench.learning_found import accuracies, by_shortcut, grouped, mean, ok, share
-from hwbench.learning_rows import Noise, Poison, Share, Training, Untuned
+from hwbench.learning_rows import Noise, Poison, Share, Sharing, Training, Untuned
+from hwbench.sharing import ROWS
 
 
 def _clean(trainings: Sequence[Training], like: Training) -> list[Training]:
@@ -86,6 +87,27 @@ def untuned(trainings: Sequence[Training], n_test: int, level: float) -> tuple[U
                 highest=max(every),
                 spread=max(every) - min(every),
                 of_seeds=max(own) - min(own) if len(own) > 1 else None,
+            )
+        )
+    return tuple(rows)
+
+
+def sharing_of(trainings: Sequence[Training], n_test: int, level: float) -> tuple[Sharing, ...]:
+    """Return the accuracy of each of several tasks, by the way that they share a network."""
+    ways = {row: way for way, row in ROWS.items()}
+    rows = []
+    for name, ts in by_shortcut(ok(trainings, "sharing")).items():
+        found = [t.trained for t in ts if t.trained is not None]
+        tasks = len(found[0].task_accuracies)
+        each = [[t.task_accuracies[k] for t in found] for k in range(tasks)]
+        rows.append(
+            Sharing(
+                sharing=ways[name],  # type: ignore[arg-type]
+                tasks=tasks,
+                accuracies=tuple(share(v, n_test // tasks, level) for v in each),
+                mean=share([t.accuracy for t in found], n_test, level),
+                train_s=mean(t.train_s for t in found),
+                parameters=found[0].parameters,
             )
         )
     return tuple(rows)

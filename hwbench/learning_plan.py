@@ -10,6 +10,7 @@ next seed.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from hwbench.errors import BadInput
 from hwbench.learning_asks import Ask, Paced, StudiedData
@@ -171,7 +172,7 @@ def _cuts(
     rising = sorted(shortcuts, key=lambda s: cost_s(s, 1.0))
     for i, shortcut in enumerate(rising):
         share_s = left_s / (len(rising) - i)
-        cut = _fitting(lambda c, s=shortcut: cost_s(s, c), share_s)  # type: ignore[misc]
+        cut = _fitting(partial(cost_s, shortcut), share_s)
         cuts[shortcut.name] = cut
         left_s -= cost_s(shortcut, cut)
     return cuts

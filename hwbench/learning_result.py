@@ -43,6 +43,7 @@ def learning(
         poison=learning_disturbed.poison(done, n_test, level),
         untuned=learning_disturbed.untuned(done, n_test, level),
         gap=learning_found.gaps(done),
+        sharing=learning_disturbed.sharing_of(done, n_test, level),
         no_energy=no_energy,
         cautions=_cautions(header),
     )

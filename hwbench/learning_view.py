@@ -16,6 +16,7 @@ COLUMNS = ("shortcut", "accuracy", "±", "trains", "training", "memory")
 TARGET = ("shortcut", "samples", "time", "energy", "cost", "odds")
 NOISE = ("wrong labels", "shortcut", "accuracy", "±")
 POISON = ("shortcut", "clean", "poisoned", "misled", "removed", "found", "after", "misled after")
+SHARING = ("tasks", "sharing", "accuracy", "±", "of each", "training", "parameters")
 INTERRUPTED = 130
 
 
@@ -165,6 +166,20 @@ def _disturbances(found: Learning) -> list[str]:
             f" {duration(p.retrain_s)}"
             for p in found.poison
         )
+    if found.sharing:
+        rows_of_sharing = [
+            (
+                str(s.tasks),
+                s.sharing,
+                f"{s.mean.point:.1%}",
+                half(s.mean),
+                " ".join(f"{a.point:.1%}" for a in s.accuracies),
+                duration(s.train_s),
+                f"{s.parameters:,}",
+            )
+            for s in found.sharing
+        ]
+        parts += ["", table(SHARING, rows_of_sharing)]
     return parts
 
 

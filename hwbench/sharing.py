@@ -10,7 +10,7 @@ from hwbench.estimated import Figure
 from hwbench.shortcut_rows import Shared, ShortcutRow
 
 WAYS = ("separate", "multitask", "progressive", "lora")
-_ROW = {
+ROWS = {  # the shortcut that each is made of
     "separate": "from_scratch",
     "multitask": "multitask",
     "progressive": "progressive",
@@ -37,9 +37,9 @@ def shared(
 
 
 def _shared(way: str, here: dict[str, ShortcutRow], parameters: int, tasks: int) -> Shared:
-    row = here.get(_ROW[way])
+    row = here.get(ROWS[way])
     if row is None:
-        return _none(way, tasks, f"{_ROW[way]} is not among the rows")
+        return _none(way, tasks, f"{ROWS[way]} is not among the rows")
     times, basis = _times(way, row, here.get("from_scratch"), tasks)
     scale = _scaled(times)
     return Shared(

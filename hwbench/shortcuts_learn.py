@@ -180,7 +180,6 @@ class _Study:
         asked = header.asked
         left_s = self._left_s(asked)
         weights = asked.pretrained or str(weights_path(out))
-        shelf = registry.shortcuts()
         with self._meters(self._environment, asked.device or "cpu") as energies:
             means = Means(
                 child=child,
@@ -191,7 +190,7 @@ class _Study:
                 end_s=None if left_s is None else self._clock() + left_s,
                 clock=self._clock,
             )
-            trainings = Trainings(header, lines, {n: shelf[n] for n in header.shortcuts}, means)
+            trainings = Trainings(header, lines, registry.shortcuts().items, means)
             status = trainings.go()
             no_energy = energies.no_energy
         took_s = self._clock() - self._began

@@ -217,6 +217,7 @@ class FakeLearner:
             memory_peak_bytes=None,
             attack_frac=0.9 if ask.poison_frac else None,
             screened=_screened(ask, train_s, found) if ask.poison_frac else None,
+            task_accuracies=(found,) * ask.tasks if ask.tasks > 1 else (),
         )
 
     def end(self) -> None:

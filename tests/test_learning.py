@@ -422,3 +422,23 @@ def test_the_tables_fit_the_terminal(
     text = learning_view.text(done.file)
     assert max(map(len, text.splitlines())) <= columns
     assert all(name in text for name in USUAL)
+    assert max(map(len, text.splitlines())) <= columns
+    assert all(name in text for name in USUAL)
+
+
+def test_several_tasks_are_learnt_by_each_way_of_sharing(machine: LearnMachine, out: Path) -> None:
+    done = machine.learn(out, shortcuts=("lora",), tasks=2)
+    rows = {s.sharing: s for s in learning(done).sharing}
+    assert set(rows) == {"separate", "multitask", "progressive", "lora"}
+    assert all(len(s.accuracies) == s.tasks == 2 and s.mean.seeds == 3 for s in rows.values())
+    assert "separate" in learning_view.text(done.file)
+    given = {
+        a.shortcut: w
+        for a, w in zip(machine.asked, machine.weights, strict=True)
+        if a.purpose == "sharing"
+    }
+    assert given["lora"] and given["multitask"] is None and given["progressive"] is None
+    with pytest.raises(BadInput, match="two each at the least"):
+        machine.learn(out, tasks=3)
+    with pytest.raises(BadInput, match="--sharing is of several tasks"):
+        machine.learn(out, sharing=("lora",))

@@ -144,8 +144,10 @@ def taken(chosen: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _given(context: click.Context, parameter: click.Parameter) -> bool:
-    source = context.get_parameter_source(parameter.name or "")
-    return source is click.core.ParameterSource.COMMANDLINE
+    name = parameter.name or ""
+    source = context.get_parameter_source(name)
+    said = source is click.core.ParameterSource.COMMANDLINE
+    return said and context.params.get(name) != ()  # no RECORD counts as said too
 
 
 def learn(
@@ -213,6 +215,7 @@ def _asked(own: dict[str, Any], chosen: dict[str, Any]) -> Any:
         label_noise=own["label_noise"] or (),
         poison=own["poison"],
         tasks=chosen["tasks"],
+        sharing=chosen["sharing"],
         usd_per_h=chosen["usd_per_h"],
         level=chosen["level"],
     )

@@ -155,6 +155,11 @@ def learn(ready: Prepared, data: Examples, batch_size: int) -> Took:
     )
 
 
+def at_steps(ready: Prepared, steps: int) -> Prepared:
+    """Return the same network and step, for so many steps more."""
+    return replace(ready, recipe=replace(ready.recipe, steps=steps))
+
+
 def share_of_rate(step: int, steps: int) -> float:
     """Return what share of the learning rate a step has: a rise, then a cosine down to zero."""
     warm = max(1, round(WARM_UP * steps))
