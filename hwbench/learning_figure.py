@@ -129,9 +129,10 @@ def _named(axis: Any, ends: Sequence[tuple[float, str, str]]) -> None:
 
 def _title(file: ShortcutsFile) -> str:
     first = file.curves[0]
+    data = file.learning.data.name if file.learning else "data"
     seeds = len({p.seed for p in first.points})
     told = (
-        f"{file.plan.workload}: error against training samples; {seeds} seeds, {first.n_test}"
+        f"{file.plan.workload} on {data}: error against training samples; {seeds} seeds, {first.n_test}"
         f" test examples of {first.classes} classes; bands: 90 %"
     )
     return textwrap.fill(told, 100)
