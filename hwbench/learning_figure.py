@@ -132,7 +132,7 @@ def _title(file: ShortcutsFile) -> str:
     data = file.learning.data.name if file.learning else "data"
     seeds = len({p.seed for p in first.points})
     told = (
-        f"{file.plan.workload} on {data}: error against training samples; {seeds} seeds, {first.n_test}"
-        f" test examples of {first.classes} classes; bands: 90 %"
+        f"{file.plan.workload} on {data}: error against training samples; {seeds} seeds,"
+        f" {first.n_test} test examples of {first.classes} classes; bands: 90 %"
     )
     return textwrap.fill(told, 100)
