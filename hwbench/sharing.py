@@ -1,10 +1,12 @@
 """Several tasks: a network each, one trunk for all, a column more a task, adapters for each.
 
-Made of the rows of one task (docs/shortcuts.md). Progressive columns: the step of the k-th is
-1 + (k - 1) c of one from scratch, c by the step that was measured with two columns.
+Made of the rows of one task (docs/shortcuts.md). Progressive columns: the first is a training from
+scratch, the last was measured with all before it, and each between costs as much more than the one
+before it as the next. What a step does not change (loader, evaluation) is so in every column.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from hwbench.estimated import Figure
 from hwbench.shortcut_rows import Shared, ShortcutRow
@@ -24,6 +26,15 @@ _SERVING = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Sum:
+    """How often the way's own row and the one from scratch are in the sum of all tasks."""
+
+    own: float
+    scratch: float
+    basis: str
+
+
 def shared(
     rows: Sequence[ShortcutRow], parameters: int, tasks: int, ways: Sequence[str]
 ) -> tuple[Shared, ...]:
@@ -37,20 +48,20 @@ def shared(
 
 
 def _shared(way: str, here: dict[str, ShortcutRow], parameters: int, tasks: int) -> Shared:
-    row = here.get(ROWS[way])
-    if row is None:
-        return _none(way, tasks, f"{ROWS[way]} is not among the rows")
-    times, basis = _times(way, row, here.get("from_scratch"), tasks)
-    scale = _scaled(times)
+    row, scratch = here.get(ROWS[way]), here.get("from_scratch")
+    if row is None or scratch is None:
+        lacking = "from_scratch" if scratch is None else ROWS[way]
+        return _none(way, tasks, f"{lacking} is not among the rows")
+    whole = _sum(way, row, scratch, tasks)
     return Shared(
         sharing=way,  # type: ignore[arg-type]
         tasks=tasks,
-        time_s=scale(row.time_s),
-        energy_j=scale(row.energy_j),
-        cost_usd=scale(row.cost_usd),
+        time_s=_added(whole, row.time_s, scratch.time_s),
+        energy_j=_added(whole, row.energy_j, scratch.energy_j),
+        cost_usd=_added(whole, row.cost_usd, scratch.cost_usd),
         parameters=_parameters(way, row, parameters, tasks),
         serving=_SERVING[way],
-        basis=basis,
+        basis=whole.basis,
         reason=None if row.time_s else row.reasons.get("time_s"),
     )
 
@@ -69,23 +80,28 @@ def _none(way: str, tasks: int, reason: str) -> Shared:
     )
 
 
-def _times(
-    way: str, row: ShortcutRow, scratch: ShortcutRow | None, tasks: int
-) -> tuple[float, str]:
-    """Return how many times one row the tasks take, and how that is known."""
+def _sum(way: str, row: ShortcutRow, scratch: ShortcutRow, tasks: int) -> _Sum:
+    """Return what the tasks are the sum of, and how that is known."""
     if way == "multitask":
-        return 1.0, f"one run; its step was measured with {tasks} heads"
+        return _Sum(
+            own=1.0,
+            scratch=0.0,
+            basis=f"one run on samples with all tasks' labels; its step was measured with {tasks}"
+            " heads",
+        )
     if way == "progressive":
-        ratio = row.step_ratio_to_scratch
-        more = (ratio.point - 1) / (tasks - 1) if ratio and tasks > 1 else 0.0
-        columns = [1 + k * max(0.0, more) for k in range(tasks)]
-        return sum(columns) / columns[-1], (
-            f"columns of 1 to {tasks}; the step of the last was measured, those before it by its"
-            " share a column"
+        # t_1 = s, t_k = e s + (t_K - e s)(k - 1)/(K - 1); e: the later columns' epochs of s's
+        epochs = row.epochs / scratch.epochs if row.epochs and scratch.epochs else 1.0
+        return _Sum(
+            own=tasks / 2,
+            scratch=1.0 + epochs * (tasks / 2 - 1),
+            basis=f"columns of 1 to {tasks}; the first is from scratch, the step of the last was"
+            " measured, those between by their share",
         )
     if way == "lora":
-        return float(tasks), "a run a task on one pretrained backbone"
-    return float(tasks), "a run a task"
+        basis = "a run a task on one pretrained backbone"
+        return _Sum(own=float(tasks), scratch=0.0, basis=basis)
+    return _Sum(own=float(tasks), scratch=0.0, basis="a run a task")
 
 
 def _parameters(way: str, row: ShortcutRow, own: int, tasks: int) -> int | None:
@@ -96,15 +112,19 @@ def _parameters(way: str, row: ShortcutRow, own: int, tasks: int) -> int | None:
     return row.parameters
 
 
-def _scaled(times: float) -> Callable[[Figure | None], Figure | None]:
-    def scale(figure: Figure | None) -> Figure | None:
-        if figure is None:
-            return None
-        return Figure(
-            point=figure.point * times,
-            low=figure.low * times,
-            high=figure.high * times,
-            level=figure.level,
-        )
+def _added(whole: _Sum, own: Figure | None, scratch: Figure | None) -> Figure | None:
+    """Return the sum: its ends are those of its parts, since one machine errs in both alike."""
+    if own is None or (scratch is None and whole.scratch):
+        return None
 
-    return scale
+    def at(mine: float, other: float) -> float:
+        return whole.own * mine + whole.scratch * other
+
+    if scratch is None:
+        scratch = own  # taken no times
+    return Figure(
+        point=at(own.point, scratch.point),
+        low=at(own.low, scratch.low),
+        high=at(own.high, scratch.high),
+        level=own.level,
+    )

@@ -69,7 +69,7 @@ def study(asked: Asked, progress: Progress | None = None, spawn: Spawn = Child) 
     steps = shortcut_finding.find(request, timed, run.RESULTS, measure)
     refused |= steps.refused
     names = tuple(n for n in able if n not in refused)
-    whole = replace(request, records=(steps.path,), shortcuts=names)
+    whole = replace(steps.at(request), records=(steps.path,), shortcuts=names)
     drawn = estimate.drawn(whole, progress, spawn)
     rows = shortcut_making.rows(drawn.made, request.level)
     opens, no_opens = openings.opened(openings.peak_bytes(drawn.found.step.case), rows)
@@ -109,7 +109,7 @@ def _measured(
         selection=Selection(
             only=("workload/*",),
             models=(request.workload,),
-            runtimes=(request.runtime or "torch",),
+            runtimes=(request.runtime or shortcut_finding.RUNTIME,),
             devices=(request.device,) if request.device else (),
             dtypes=(request.dtype,) if request.dtype else (),
             batch_sizes=(request.batch_size,) if request.batch_size else (),

@@ -1,5 +1,6 @@
 """`hwbench shortcuts`: ratios of paired steps, what they are made of, what follows from them."""
 
+import datetime
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from hwbench import registry, sharing, shortcut_making, shortcuts_study, shortcuts_view, step_ratio
+from hwbench import (
+    registry,
+    sharing,
+    shortcut_finding,
+    shortcut_making,
+    shortcuts_study,
+    shortcuts_view,
+    step_ratio,
+)
 from hwbench.cli import status_of
 from hwbench.errors import BadInput, UnknownName
 from hwbench.estimate_plan import Request
@@ -203,6 +212,93 @@ def test_several_tasks_by_each_way_of_sharing() -> None:
     count = own.workload.parameters(own.variant.config)
     assert shared["separate"].parameters == 3 * count
     assert shared["lora"].parameters == count + 3 * 10
+
+
+def test_columns_that_wait_for_data_cost_no_less_than_separate_networks() -> None:
+    loader_known(0.002)  # twice a step from scratch: what a smaller column saves is little
+    steps = of_steps(
+        measured(case(100, options={"shortcut": "progressive", "tasks": 3}), 0.18),
+    )
+    file = compared(steps, "progressive", tasks=3, epochs=10.0, sharing=("separate", "progressive"))
+    separate, columns = (s.time_s.point for s in file.sharing if s.time_s)
+    first, last = (one(file, n).time_s.point for n in ("from_scratch", "progressive"))
+    assert separate == pytest.approx(3 * first)
+    assert columns == pytest.approx(first + (first + last) / 2 + last)
+    assert columns >= separate
+
+
+def test_the_first_column_has_the_epochs_of_training_from_scratch() -> None:
+    loader_known(1e-9)
+    steps = of_steps(
+        measured(case(100, options={"shortcut": "progressive", "tasks": 3}), 0.18),
+    )
+    file = compared(steps, "progressive", tasks=3, scratch_epochs=300.0, sharing=("progressive",))
+    (columns,) = file.sharing
+    scratch = one(file, "from_scratch").time_s.point
+    # 300 epochs of 1 step, then 90 of 1.4 and 90 of 1.8
+    assert columns.time_s is not None
+    expected = 1 + 0.3 * 1.4 + 0.3 * 1.8
+    assert columns.time_s.point / scratch == pytest.approx(expected, rel=0.03)
+
+
+def in_jax(m: Measurement, **changes: Any) -> Measurement:
+    """Return a measurement as it is in jax."""
+    return replace(m, id=m.id.replace("/torch/", "/jax/"), runtime="jax", **changes)
+
+
+def of_both_runtimes() -> Record:
+    """Return a record in which jax trains faster, and cannot train by LoRA."""
+    lora = by("lora", 0.05)
+    why = "lora is not written for jax"
+    return of_steps(
+        lora,
+        in_jax(measured(case(100), 0.01)),
+        in_jax(lora, status="skipped", reason=why, wall_s=None),
+    )
+
+
+def test_steps_are_compared_in_the_runtime_that_measured_them() -> None:
+    loader_known(1e-9)
+    file = compared(of_both_runtimes(), "lora", epochs=10.0)
+    assert file.plan.runtime == "torch" and not file.refused
+    lora = one(file, "lora")
+    assert lora.step_basis == "measured"
+    assert lora.step_ratio_to_scratch.point == pytest.approx(0.5, rel=1e-3)
+    faster = compared(of_both_runtimes(), "lora", epochs=10.0, runtime="jax")
+    assert faster.plan.runtime == "jax"
+    assert [(r.shortcut, r.reason) for r in faster.refused] == [
+        ("lora", "lora is not written for jax")
+    ]
+
+
+def sought(*records: Record, **changes: Any) -> str:
+    """Return whether the steps by LoRA were found in `results` or measured."""
+    measuring = of_steps(by("lora", 0.05))
+    kept(Path("results"), *records)
+    request = Request(workload="mlp", samples=10_000, **changes)
+    steps = shortcut_finding.find(
+        request, ("lora",), Path("results"), lambda: (measuring, Path("measured.json"))
+    )
+    return "measured" if steps.path.name == "measured.json" else "found"
+
+
+def days_old(days: float) -> Record:
+    """Return a record of the step by LoRA that is so old."""
+    then = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days)
+    return replace(of_steps(by("lora", 0.05)), created_utc=then.isoformat(timespec="seconds"))
+
+
+@pytest.mark.parametrize(
+    ("days", "max_days", "how"), [(2, 7, "found"), (2, 1, "measured"), (20, 30, "found")]
+)
+def test_a_record_is_as_old_as_it_may_be(days: float, max_days: float, how: str) -> None:
+    assert sought(days_old(days), max_age_s=max_days * 86400.0) == how
+
+
+def test_a_record_of_a_runtime_that_lacks_the_shortcuts_is_not_taken() -> None:
+    of_jax = record(*(m for m in of_both_runtimes().measurements if m.runtime == "jax"))
+    assert sought(of_jax) == "measured"
+    assert sought(of_jax, runtime="jax") == "found"
 
 
 @pytest.mark.parametrize(
