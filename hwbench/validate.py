@@ -216,6 +216,8 @@ def _predicted(
     floor = validations.floor(environment.machine_id, device, known)
     loading = replace(measured.case.loading, samples=plan.samples)
     measured = replace(measured, case=replace(measured.case, loading=loading))
+    if measured.case.shortcut is not None:
+        step = None  # a record's step is the network's own: it says nothing of this one
     terms, total = loop_forecast.forecast(measured, plan, floor)
     past = validations.past(environment.machine_id, device, known)
     total = later_interval.by_history(total, past)

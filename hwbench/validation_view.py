@@ -12,9 +12,10 @@ def text(value: Validation) -> str:
     """Return the plan, the table of terms, and whether the prediction held."""
     case, plan = value.rehearsal.case, value.plan
     where = "in memory" if case.loading.residence == "memory" else "on disk"
+    by = f" by {case.shortcut}" if case.shortcut else ""
     lines = [
-        f"{case.workload}, batch {case.batch_size}, {case.runtime} on {case.device}, {case.dtype};"
-        f" data {where}: {case.loading.dataset.description}",
+        f"{case.workload}{by}, batch {case.batch_size}, {case.runtime} on {case.device},"
+        f" {case.dtype}; data {where}: {case.loading.dataset.description}",
         f"{plan.epochs} epochs of {plan.samples:,} items; measured before it:"
         f" {value.rehearsal.measured_s:.0f} s in {len(value.rehearsal.visits)} visits over"
         f" {value.rehearsal.spread_s:.0f} s" + _disturbed(value),

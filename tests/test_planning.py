@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from hwbench import planning, profile
-from hwbench.planning import Plan
+from hwbench import planning, profile, registry
+from hwbench.planning import Plan, PlannedCase
 from hwbench.probed import RuntimeFacts
 from hwbench.selection import Selection
 from tests.fakes import FACTS, GEMM, INFERENCE
@@ -106,3 +106,36 @@ def test_the_expected_time_grows_with_the_rounds_and_ends_at_the_limit() -> None
     six = planning.plan(replace(unlimited, rounds=6), Selection(), FACTS, 2)
     assert three.expected_s < six.expected_s < 2 * three.expected_s
     assert _plan(Selection(max_seconds=5.0)).expected_s == 5.0
+
+
+def _trained(*shortcuts: str, runtime: str = "torch") -> list[PlannedCase]:
+    """Return the training cases of mlp_small with these shortcuts beside its own step."""
+    asked = Selection(models=("mlp_small",), shortcuts=shortcuts, runtimes=(runtime,))
+    return [p for p in _plan(asked).cases if p.case.phase == "training"]
+
+
+def test_shortcuts_are_cases_beside_the_plain_one() -> None:
+    plain, probe = _trained("linear_probe", "full_finetune", "linear_probe")
+    assert plain.case.options == {}  # full_finetune's step is the network's own
+    assert probe.case.id == f"{plain.case.id}/shortcut=linear_probe"
+    every = {p.case.way for p in _trained("all")} - {None}
+    assert every == {n for n, s in registry.shortcuts().items.items() if s.build is not None}
+
+
+def test_a_shortcut_that_a_network_or_runtime_lacks_is_skipped_with_the_reason() -> None:
+    plain, gan = _trained("gan_augment")
+    assert plain.skip is None
+    assert "does not learn from images" in (gan.skip or "")
+    plain, lora = _trained("lora", runtime="jax")
+    assert plain.skip is None
+    assert "lora is not written for jax" in (lora.skip or "")
+
+
+def test_flops_of_a_shortcuts_step_are_not_those_of_the_plain_one() -> None:
+    plain, probe = _trained("linear_probe")
+    assert plain.work.flops_per_iteration
+    assert plain.work.counted_by.startswith("the workload's formula")
+    assert probe.work.flops_per_iteration is None
+    assert probe.work.counted_by.startswith("not counted: the step of linear_probe")
+    protocol = _plan().protocol  # the expected time is then of the plain step
+    assert planning.visit_s(probe.case, protocol) == planning.visit_s(plain.case, protocol) > 0

@@ -71,3 +71,14 @@ def test_a_record_without_the_training_says_what_it_has(
 ) -> None:
     with pytest.raises(BadInput, match=told):
         go(record=_record(tmp_path, *cases), **changed)
+
+
+def test_a_record_says_nothing_of_a_shortcuts_steps(go: Validate, tmp_path: Path) -> None:
+    # the record's step is the network's own: held against a shortcut's it would look wrong
+    path = _record(tmp_path, _training(batch_size=16))
+    by_probe = go(record=path, workload=None, shortcut="linear_probe").validation
+    assert by_probe.by_record is None
+    assert "mlp_small by linear_probe, batch 16" in validation_view.text(by_probe)
+    plain = go(record=path, workload=None, shortcut="full_finetune").validation
+    assert plain.by_record is not None  # its step is the network's own
+    assert "mlp_small, batch 16" in validation_view.text(plain)
