@@ -71,11 +71,17 @@ class Saved:
 
 @dataclass(frozen=True, kw_only=True)
 class Drained:
-    """Items that the loader gave with nothing trained; `cpu_s` of all its processes."""
+    """Items that the loader gave with nothing trained; `cpu_s` of all its processes.
+
+    `first_items` of them, in `first_s`, were the first batch of a shortcut's pass, which gets
+    buffers and threads ready; 0 where it is not told apart.
+    """
 
     items: NonNegativeInt
     wall_s: NonNegativeFloat
     cpu_s: NonNegativeFloat
+    first_items: NonNegativeInt = 0
+    first_s: NonNegativeFloat = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

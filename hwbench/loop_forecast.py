@@ -112,16 +112,29 @@ def _one_off(measured: Rehearsal, plan: RunPlan) -> Term:
     item_s = once_item_s(measured)
     items = sum(o.items for o in measured.once)
     share = min(1.0, plan.samples / measured.case.loading.dataset.items)
-    point = plan.samples * item_s + (measured.cold_s or 0.0) * share
+    point = plan.samples * item_s + _once_extra_s(measured, item_s)
+    point += (measured.cold_s or 0.0) * share
     return _term(
         "one_off", point, ONCE_LOG, f"{items} items of it, in {len(measured.once)} processes"
     )
 
 
 def once_item_s(measured: Rehearsal) -> float:
-    """Return the seconds an item of the pass before the first epoch; 0 where there is none."""
+    """Return the seconds an item of the pass before the first epoch; 0 where there is none.
+
+    After its first batch, where a process had time for more.
+    """
+    items = sum(o.items - o.first_items for o in measured.once)
+    if items:
+        return sum(o.wall_s - o.first_s for o in measured.once) / items
     items = sum(o.items for o in measured.once)
     return sum(o.wall_s for o in measured.once) / items if items else 0.0
+
+
+def _once_extra_s(measured: Rehearsal, item_s: float) -> float:
+    """Return the seconds of the pass's first batch beyond those of a later one."""
+    extra = sum(o.first_s - o.first_items * item_s for o in measured.once)
+    return max(0.0, extra / len(measured.once))
 
 
 def _processes(measured: Rehearsal) -> int:

@@ -7,6 +7,7 @@ from hwbench.validation import Rehearsal, RunPlan
 EVALUATION_FRAC = 0.08  # of a run's time, about what a tenth of the data held back takes
 EPOCHS = 3  # at least, so that the first can differ from the later ones
 MOST_CACHED = 2000  # epochs over features in memory
+CACHED_SAVES = 10  # in all: one an epoch would be a test of the disk, where epochs are milliseconds
 MOST_EPOCHS = 100  # a small dataset is gone over several times in an epoch
 
 
@@ -54,15 +55,16 @@ def _over_cache(measured: Rehearsal, minutes: float) -> RunPlan:
     step_s, judge_s = loop_forecast.step_s(measured.visits), _evaluation_s(measured)
     saving_s = sum(s.wall_s for s in measured.saves) / max(1, len(measured.saves))
     batches = max(1, round(per_epoch * EVALUATION_FRAC)) if judge_s else 0
-    one_s = per_epoch * step_s + batches * judge_s + saving_s
+    one_s = per_epoch * step_s + batches * judge_s
     left_s = room_s - per_epoch * batch * item_s
-    epochs = min(max(1, round(left_s / one_s)), MOST_CACHED)
+    saves = CACHED_SAVES if measured.saves else 0
+    epochs = min(max(1, round((left_s - saves * saving_s) / one_s)), MOST_CACHED)
     return RunPlan(
         samples=per_epoch * batch,
         epochs=epochs,
         steps_per_epoch=per_epoch,
         evaluation_batches=batches,
-        checkpoints=epochs if measured.saves else 0,
+        checkpoints=min(epochs, saves),
     )
 
 

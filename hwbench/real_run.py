@@ -1,5 +1,6 @@
-"""The training run itself: epochs, evaluation, checkpoints, each kept as soon as it is done."""
+"""The training run itself: epochs, evaluation, checkpoints, kept as they are done."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from hwbench.validation import Epoch, LoopSetup, Outcome, Validation
 
 SEED = 1000  # unlike those of the rehearsal's processes
 NUMBER = 99
+KEEP_S = 1.0  # epochs over cached features take milliseconds: the file is not written for each
 
 
 class RealRun:
@@ -36,6 +38,7 @@ class RealRun:
         self._once: Drained | None = None
         self._lost_disk = False
         self._keeping_s = 0.0  # of writing the file: no part of a training
+        self._kept_at_s = -math.inf
 
     def go(self) -> Validation:
         """Train; return the validation as `done`, `failed` or `interrupted`, with what there is."""
@@ -65,8 +68,9 @@ class RealRun:
                 what = f"epoch of {self._now.rehearsal.case.workload}"
                 plan = self._now.plan
                 self._progress.visiting(what, number + 1, plan.epochs, max(0.0, left_s))
-                self._epochs.append(self._epoch(child))
-                self._keep("training", None, began, setup)
+                self._epochs.append(self._epoch(child, number))
+                if self._clock() - self._kept_at_s >= KEEP_S:
+                    self._keep("training", None, began, setup)
         except KeyboardInterrupt:
             status, reason = "interrupted", "interrupted before its last epoch was done"
         except HwbenchError as e:  # of the child, dead or alive, or an answer that makes no sense
@@ -79,7 +83,7 @@ class RealRun:
             self._progress.note(f"{self._out}: could not be written on; what was there is kept")
         return ended
 
-    def _epoch(self, child: LoopChild) -> Epoch:
+    def _epoch(self, child: LoopChild, number: int) -> Epoch:
         plan = self._now.plan
         expected_s = self._now.total_s.high_s / plan.epochs
         stretch = child.part(LoopPart(what="epoch"), expected_s).stretch
@@ -88,7 +92,8 @@ class RealRun:
         if plan.evaluation_batches:
             part = LoopPart(what="evaluate", batches=plan.evaluation_batches)
             evaluated = child.part(part, expected_s).evaluated
-        if plan.checkpoints:
+        saves = [n * plan.checkpoints // plan.epochs for n in (number, number + 1)]
+        if saves[0] < saves[1]:
             saved = rehearsing.save(child, self._scratch)
         return Epoch(stretch=stretch, evaluated=evaluated, saved=saved)
 
@@ -116,5 +121,6 @@ class RealRun:
             validation_file.save(self._now, self._out)
         except StorageFull:
             self._lost_disk = True
-        self._keeping_s += self._clock() - entered
+        self._kept_at_s = self._clock()
+        self._keeping_s += self._kept_at_s - entered
         return self._now

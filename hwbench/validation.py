@@ -63,7 +63,7 @@ class RunPlan:
     epochs: PositiveInt
     steps_per_epoch: PositiveInt
     evaluation_batches: NonNegativeInt  # after each epoch
-    checkpoints: NonNegativeInt
+    checkpoints: NonNegativeInt  # in all, evenly over the epochs
 
 
 @dataclass(frozen=True, kw_only=True)

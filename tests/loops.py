@@ -43,6 +43,7 @@ class Script:
     judge_s: float | None = 2**-7  # of a batch; None: it has no judge
     save_s: float = 2**-5
     once_item_s: float = 2**-5  # of a shortcut's pass before the first epoch
+    once_extra_s: float = 0.25  # of its first batch, beyond a later one
     cold_step_s: float = 0.0  # more waiting in each step of the run's first epoch
     slowed: Callable[[float], float] = lambda at_s: 1.0
     hook: Hook = lambda loop, request: None  # may raise, as a child does that dies
@@ -140,9 +141,16 @@ class FakeLoop:
         items = case.loading.samples
         if request.seconds is not None:
             items = min(items, max(1, int(request.seconds / script.once_item_s)))
-        wall_s = items * script.once_item_s
+        wall_s = items * script.once_item_s + script.once_extra_s
         self.machine.clock.advance(wall_s)
-        return Drained(items=items, wall_s=wall_s, cpu_s=wall_s)
+        first = min(items, case.batch_size)
+        return Drained(
+            items=items,
+            wall_s=wall_s,
+            cpu_s=wall_s,
+            first_items=first,
+            first_s=first * script.once_item_s + script.once_extra_s,
+        )
 
     def _stretch(self, request: LoopPart) -> Stretch:
         script, clock, case = self.machine.script, self.machine.clock, self.case

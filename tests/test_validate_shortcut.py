@@ -39,7 +39,8 @@ def test_an_epoch_by_a_shortcut_moves_what_it_trains_alone(tmp_path: Path) -> No
 def test_epochs_go_over_what_the_pass_has_made(tmp_path: Path) -> None:
     loop = by(tmp_path, "cached_features")
     passed = loop.once(lambda s: False)
-    assert passed.items == 64
+    assert passed.items == 64 and passed.first_items == 16
+    assert 0 < passed.first_s < passed.wall_s
     seen: list[Any] = []
     loop._model.hidden[0].register_forward_hook(lambda *a: seen.append(1))
     assert loop.epoch().items == 64
@@ -62,13 +63,19 @@ def test_a_run_over_cached_features_has_its_pass_as_a_term(
     done = go(shortcut="cached_features").validation
     terms = {t.name: t for t in done.terms}
     plan, item_s = done.plan, machine.script.once_item_s
-    assert terms["one_off"].point_s == pytest.approx(plan.samples * item_s)
-    assert terms["one_off"].actual_s == pytest.approx(plan.samples * item_s)
+    # the first batch's extra is paid once, however long the pass
+    wall_s = plan.samples * item_s + machine.script.once_extra_s
+    assert terms["one_off"].point_s == pytest.approx(wall_s)
+    assert terms["one_off"].actual_s == pytest.approx(wall_s)
     assert done.rehearsal.case.shortcut == "cached_features" and done.rehearsal.case.caches
     assert done.outcome is not None and done.outcome.once is not None
     assert done.ratio == pytest.approx(1.0, abs=0.05)
     kinds = [part.what for number, part in machine.parts if number == machine.run.number]
     assert kinds[0] == "once" and kinds.count("once") == 1
+    # epochs over features are short: a checkpoint after each would be a test of the disk
+    saved = [n for n, e in enumerate(done.outcome.epochs) if e.saved]
+    assert len(saved) == plan.checkpoints == min(plan.epochs, 10)
+    assert saved[-1] == plan.epochs - 1
 
 
 def test_other_shortcuts_have_no_such_term(go: Validate, machine: LoopMachine) -> None:

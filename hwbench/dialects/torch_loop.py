@@ -78,7 +78,7 @@ class TorchLoop:
         """
         assert self._stepper is not None and self._stepper.once is not None
         torch, cpu, clock = self._torch, _cpu_s, time.perf_counter
-        began, used, items = clock(), cpu(), 0
+        began, used, items, first_items, first_s = clock(), cpu(), 0, 0, 0.0
         kept: list[tuple[Any, Any]] = []
         for batch in self._loader:
             inputs, targets = self._arrange(*batch)
@@ -86,6 +86,9 @@ class TorchLoop:
             (made,), labels = self._stepper.once(placed, targets.to(self._device))
             kept.append((made, labels))
             items += len(batch[0])
+            if not first_items:
+                self._wait(made)
+                first_items, first_s = items, clock() - began
             if enough(clock() - began):
                 break
         self._wait(kept[-1][0])
@@ -100,7 +103,13 @@ class TorchLoop:
         )
         self._arrange = lambda inputs, targets: ((inputs,), targets)
         self._coming = None
-        return Drained(items=items, wall_s=clock() - began, cpu_s=cpu() - used)
+        return Drained(
+            items=items,
+            wall_s=clock() - began,
+            cpu_s=cpu() - used,
+            first_items=first_items,
+            first_s=first_s,
+        )
 
     def _batches(self, workers: int) -> Any:
         pinned = self._device.type == "cuda"
