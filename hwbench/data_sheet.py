@@ -28,6 +28,7 @@ class DataSheet:
     tdp_w: float | None = None
     idle_w: float | None = None
     cores: int | None = None  # processors and boards
+    trains: bool = True  # False: made for inference alone
     form: str = ""  # SXM5, PCIe card, socket
     source: str
     date: date

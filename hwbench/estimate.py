@@ -2,6 +2,7 @@
 
 import datetime
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import hwbench
@@ -16,6 +17,7 @@ from hwbench import (
     record_finding,
     registry,
     run,
+    sharing,
     spending,
     targets,
 )
@@ -44,7 +46,16 @@ def estimate(
     Raises BadInput for what cannot be asked, and where the step was not measured and cannot be
     measured here.
     """
-    return drawn(request, progress, spawn).file
+    ways = sharing.needed(request.tasks, request.sharing)
+    named = dict.fromkeys((*(request.shortcuts or ways[:1]), *_able(request.workload, ways)))
+    return drawn(replace(request, shortcuts=tuple(named)), progress, spawn).file
+
+
+def _able(workload: str, names: Sequence[str]) -> list[str]:
+    """Return the shortcuts that a network can take."""
+    network, shelf = registry.networks()[workload], registry.shortcuts()
+    config = network.variant.config
+    return [n for n in names if shelf[n].supports(network.workload, config) is None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +100,7 @@ def drawn(request: Request, progress: Progress | None = None, spawn: Spawn = Chi
         best=best,
         answer=(),
         target=aim.target if aim else None,
+        sharing=sharing.shared(made, plan, request.sharing),
         notes=(*estimate_plan.stand_ins(request), *hardened.notes(plan), *found.notes, *notes),
     )
     file = answering.answered(file, request, made, maker, found.step)

@@ -9,6 +9,7 @@ from hwbench import (
     registry,
     request_numbers,
     search_plan,
+    sharing_asked,
 )
 from hwbench.data_made import kind_of
 from hwbench.errors import BadInput, UnknownName
@@ -33,6 +34,7 @@ def check(request: Request) -> None:
             raise UnknownName("purchase option", name, PURCHASES)
     request_numbers.check(request)
     hardened.check(request)
+    sharing_asked.check(request.tasks, request.sharing)
     search_plan.check(request.search)
     _combined(request)
     if request.region is not None:

@@ -54,6 +54,7 @@ class Request:
     epsilon: float | None = None  # of a private training
     delta: float | None = None
     tasks: int | None = None  # of shortcuts that have several
+    sharing: tuple[str, ...] = ()  # of `tasks`; none: every way
     scratch_epochs: float | None = None  # of what has no usual epochs, where none are given
     batch_size: int | None = None
     runtime: str | None = None

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from hwbench import estimate_table, render, search_view
+from hwbench import estimate_table, render, search_view, sharing_view
 from hwbench.comparing import named
 from hwbench.estimate_table import SHOWN, chosen
 from hwbench.estimate_units import duration, usd
@@ -19,8 +19,8 @@ def text(file: EstimateFile) -> str:
     """Return the estimate for a reader."""
     notes = [f"  {n}" for n in estimate_table.footnotes(file)]
     said = ["", *_best(file), *file.answer, *_target(file), *_solved(file), *_confirm(file)]
-    said += [*file.break_even, *search_view.lines(file), "", *_grown(file), *_terms(file)]
-    said += ["", *_assumed(file)]
+    said += [*file.break_even, *search_view.lines(file), *sharing_view.lines(file.sharing)]
+    said += ["", *_grown(file), *_terms(file), "", *_assumed(file)]
     said += [f"note: {n}" for n in (*file.notes, *_warnings(file))]
     parts = [*_wrapped([_plan(file)]), "", estimate_table.table(file), *_wrapped([*notes, *said])]
     return "\n".join(parts).rstrip()

@@ -307,6 +307,23 @@ class Search:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Shared:
+    """Several tasks by one way of sharing, on one machine: all of them together."""
+
+    sharing: Literal["separate", "multitask", "progressive", "lora"]
+    tasks: PositiveInt
+    instance: str
+    purchase: str
+    time_s: Figure | None
+    energy_j: Figure | None
+    cost_usd: Figure | None
+    parameters: PositiveInt | None  # that are kept, for all tasks
+    serving: str  # what an answer for one task takes
+    basis: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class EstimateFile:
     """An estimate: the plan, its rows, and what they come to."""
 
@@ -324,4 +341,5 @@ class EstimateFile:
     confirm: tuple[Confirm, ...] = ()
     break_even: tuple[str, ...] = ()
     search: Search | None = None
+    sharing: tuple[Shared, ...] = ()  # of --tasks
     notes: tuple[str, ...] = field(default=())

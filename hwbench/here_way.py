@@ -3,23 +3,19 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
-from hwbench import registry
+from hwbench import memory_fit
 from hwbench.estimated import Assumption
 from hwbench.loaders import Loaded
 from hwbench.montecarlo import Factor
 from hwbench.step_source import Step, StepPower
 from hwbench.validations_floor import Floor
 from hwbench.ways import LoaderTerm, PowerTerm, Ways
-from hwbench.workload import Optimizer
 
 MEASURED_ONCE_LOG = 0.3  # of starting a process and the like: methodology
 # Bytes a second of a disk that was not measured: a wide guess, and said to be one.
 DISK_BYTES_PER_S, DISK_LOG = 500e6, 0.7
-WORD_BYTES = 4
 FORWARD_FRAC = 1 / 3  # of a training step: forward against backward 1 : 2
-MEMORY_FRAC = 0.92  # of a device that a training may fill
 JUDGED = "hwbench's judgement"
 
 
@@ -78,7 +74,8 @@ def way_here(step: Step, around: Circumstances) -> Ways:
         memory_bytes=record.environment.memory_bytes,
         power=power,
         no_power=no_power,
-        fits_memory=fits_here(step),
+        room_bytes=room_of(step),
+        fits_memory=memory_fit.fits_here(step, room_of(step)),
         assumptions=tuple(assumptions),
         warnings=step.warnings,
     )
@@ -108,11 +105,6 @@ def _disk(step: Step, loaded: Loaded | None) -> _Disk:
     )
 
 
-def fits_here(step: Step) -> bool | None:
-    """Return whether a step fits where it was measured: what ran does, what did not by its size."""
-    return True if step.batch_size == step.case.batch_size else fits(step, _room(step))
-
-
 def _evaluation(step: Step) -> tuple[float, tuple[Assumption, ...]]:
     """Return the seconds of one item's forward pass, measured or by the step's."""
     if step.evaluation_item_s is not None:
@@ -134,7 +126,8 @@ def _cores(step: Step) -> int:
     return step.record.environment.cpu.cores
 
 
-def _room(step: Step) -> float | None:
+def room_of(step: Step) -> float | None:
+    """Return the memory of the device that a step was measured on, in bytes."""
     device = next((d for d in step.record.devices if d.name == step.case.device), None)
     return device.memory_bytes if device else None
 
@@ -149,19 +142,10 @@ def disk_assumption() -> Assumption:
     )
 
 
-def _moments(optimizer: Optimizer) -> int:
-    """Return how many numbers an optimiser keeps of each weight."""
-    if optimizer.name == "adamw":
-        return 2
-    return 1 if optimizer.momentum else 0
-
-
-@cache
 def checkpoint_bytes_of(name: str) -> float:
     """Return the bytes of a checkpoint: float32 weights and the optimiser's moments of each."""
-    network = registry.networks()[name]
-    words = 1 + _moments(network.workload.optimizer)
-    return float(network.workload.parameters(network.variant.config) * words * WORD_BYTES)
+    words = 1 + memory_fit.moments_of(name)
+    return float(memory_fit.parameters_of(name) * words * memory_fit.WORD_BYTES)
 
 
 def loader_term(
@@ -267,21 +251,3 @@ def _power_notes(step: Step) -> tuple[Assumption, ...]:
 
 
 _PARTS = {"gpu": "GPU", "cpu": "CPU", "dram": "DRAM", "wall": "the wall"}
-
-
-def fits(step: Step, room_bytes: float | None) -> bool | None:
-    """Return whether the step fits in so many bytes, None where that cannot be told.
-
-    Weights, gradients and moments are of the network; what else its peak held grows with the
-    batch. A processor's peak holds the libraries too, so this asks for rather too much.
-    """
-    peak = step.case.memory_peak_bytes
-    held = None if peak is None else (peak.device or peak.host)
-    measured_batch = step.case.batch_size
-    if held is None or room_bytes is None or measured_batch is None:
-        return None
-    network = registry.networks()[step.case.name]
-    words = 2 + _moments(network.workload.optimizer)
-    fixed = network.workload.parameters(network.variant.config) * words * WORD_BYTES
-    grown = max(0.0, held - fixed) * step.batch_size / measured_batch
-    return bool(fixed + grown <= MEMORY_FRAC * room_bytes)

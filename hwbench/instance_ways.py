@@ -8,6 +8,7 @@ from hwbench import (
     data_sheets,
     here_way,
     instance_power,
+    memory_fit,
     presets,
     published,
     scaling,
@@ -59,6 +60,9 @@ def ways(
     for instance, sheet in zip(instances, sheets, strict=True):
         if isinstance(sheet, str):
             found.append(NoWay(name=instance.name, devices=_devices(instance), reason=sheet))
+        elif not sheet.trains:
+            why = f"the {sheet.name} is made for inference alone"
+            found.append(NoWay(name=instance.name, devices=_devices(instance), reason=why))
         elif sheet.kind == "cpu":
             found.append(_of_processor(step, source, instance, sheet, dtype, around))
         else:
@@ -152,9 +156,7 @@ def _way(
         )
     cores, core_notes = cores_of(instance)
     loader, loader_notes = here_way.loader_term(step, around, cores, sheet.kind == "cpu")
-    room = instance.accelerator_memory_bytes or sheet.memory_bytes
-    if sheet.kind == "cpu":
-        room = instance.memory_bytes
+    room = room_of(instance, sheet)
     power, no_power = instance_power.power(instance, sheet)
     floor = Factor.of_sigma("the extrapolation itself", around.floor.sd_log)
     return Ways(
@@ -178,7 +180,8 @@ def _way(
         memory_bytes=instance.memory_bytes,
         power=power,
         no_power=no_power,
-        fits_memory=here_way.fits(step, room),
+        room_bytes=room,
+        fits_memory=memory_fit.fits(step, room),
         assumptions=(
             *notes,
             *core_notes,
@@ -190,6 +193,13 @@ def _way(
         ),
         warnings=_unmeasured(scaled),
     )
+
+
+def room_of(instance: Instance, sheet: DataSheet) -> float | None:
+    """Return the memory of one device of an instance, in bytes; of a processor the host's."""
+    if sheet.kind == "cpu":
+        return instance.memory_bytes
+    return instance.accelerator_memory_bytes or sheet.memory_bytes
 
 
 def rented(way: Ways) -> Ways:

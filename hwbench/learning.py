@@ -85,7 +85,8 @@ class Trainings:
         expected_s = steps * self._paces[learning_beside.SCRATCH].step_s
         self._means.progress.begin(len(self.header.asks), expected_s)
         self._means.progress.note(
-            f"pretraining on the source task: {data.source_samples or 0:,} samples, {steps:,} steps"
+            f"pretraining on the source task of {data.source_name or data.name}:"
+            f" {data.source_samples or 0:,} samples, {steps:,} steps"
         )
         request = Pretrain(steps=steps, seed=PRETRAIN_SEED, path=weights)
         try:
@@ -96,7 +97,7 @@ class Trainings:
             return
         energy_j, _ = self._means.energies.of(found.begin_s, found.end_s)
         self.pretraining = Pretraining(
-            source=f"the source task of {data.name}",
+            source=f"the source task of {data.source_name or data.name}",
             one_off_s=found.train_s,
             energy_j=energy_j,
             trained=found,

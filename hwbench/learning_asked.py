@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from hwbench import host, registry, sharing, training_choice
+from hwbench import host, registry, sharing_asked, training_choice
 from hwbench.errors import BadInput, UnknownName
 from hwbench.learning_asks import StudiedData, StudyAsked
 from hwbench.registry import Network
@@ -65,8 +65,8 @@ def _check_tasks(asked: StudyAsked) -> None:
     if asked.tasks is not None and asked.tasks < 2:
         raise BadInput(f"--tasks {asked.tasks}: several are 2 at the least")
     for way in asked.sharing:
-        if way not in sharing.WAYS:
-            raise UnknownName("way of sharing", way, sharing.WAYS)
+        if way not in sharing_asked.WAYS:
+            raise UnknownName("way of sharing", way, sharing_asked.WAYS)
 
 
 def classifies(network: Network) -> bool:

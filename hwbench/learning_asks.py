@@ -40,7 +40,8 @@ class StudiedData:
     samples: PositiveInt
     n_test: PositiveInt
     parameters: PositiveInt  # of the network at these classes
-    source_samples: PositiveInt | None = None  # of the source task; null: there is none
+    source_name: str | None = None  # of the data of the source task; null: there is none
+    source_samples: PositiveInt | None = None
     source_classes: PositiveInt | None = None
     quality: Quality
     cautions: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from hwbench.learning_asks import Ask, StudyAsked
 from hwbench.learning_rows import Training
-from hwbench.sharing import ROWS, WAYS
+from hwbench.sharing_asked import ROWS, WAYS
 
 RATES = (1 / 3, 3.0)  # times the learning rate, beside 1
 SCRATCH = "from_scratch"

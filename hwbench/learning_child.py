@@ -63,10 +63,13 @@ class Learner:
         memory_use.limit_memory(request.memory_limit_bytes)
         registry.runtimes()["torch"].configure(request.threads)
         study = learning_data.study(request.data, network, request.seed)
+        start = study.name if study.source is not None else "digits"
+        if request.source is None and not request.pretrained:
+            study = learning_data.with_source(study, network, request.seed)
         source, source_test = study.source, study.source_test
         if request.source is not None:
             other = learning_data.study(request.source, network, request.seed)
-            source, source_test = other.train, other.test
+            source, source_test, start = other.train, other.test, other.name
         if request.pretrained:
             source = source_test = None
         workload = network.workload
@@ -88,6 +91,7 @@ class Learner:
             samples=len(study.train),
             n_test=len(study.test),
             parameters=workload.parameters(config),
+            source_name=None if source is None else start,
             source_samples=None if source is None else len(source),
             source_classes=None if source is None else source.classes,
             quality=study.quality,

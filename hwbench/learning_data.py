@@ -22,6 +22,11 @@ DIGITS_CAUTIONS = (
     " not be on your data; the source task (0-4) is very like the target (5-9)",
 )
 
+UNLIKE = (
+    "what starts from pretrained weights starts from the digits 0 to 4, which need not be like your"
+    " data: --source DATA or --pretrained FILE of their kind tells more"
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
@@ -77,6 +82,25 @@ def study(spec: str, network: Network, seed: int = 0) -> Study:
         quality=quality_of(pool, test),
         what=f"{len(whole):,} examples of {whole.classes} classes of {path.name}",
         cautions=tuple(cautions),
+    )
+
+
+def with_source(found: Study, network: Network, seed: int = 0) -> Study:
+    """Return a study with a source task: its own, else digits 0 to 4 where they are images too.
+
+    Without scikit-learn, or where the data are none, as it was.
+    """
+    if found.source is not None or "image" not in network.variant.config:
+        return found
+    try:
+        digits = _digits(network, seed)
+    except Unavailable:
+        return found
+    return replace(
+        found,
+        source=digits.source,
+        source_test=digits.source_test,
+        cautions=(*found.cautions, UNLIKE),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from hwbench.learning_beside import RATES
 from hwbench.learning_found import accuracies, by_shortcut, grouped, mean, ok, share
 from hwbench.learning_rows import Noise, Poison, Share, Sharing, Training, Untuned
-from hwbench.sharing import ROWS
+from hwbench.sharing_asked import ROWS
 
 
 def _clean(trainings: Sequence[Training], like: Training) -> list[Training]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hwbench import montecarlo, plan_counts, row_notes
+from hwbench import memory_fit, montecarlo, plan_counts, row_notes
 from hwbench.buying import Bought
 from hwbench.estimate_plan import Money
 from hwbench.estimated import (
@@ -98,6 +98,7 @@ class Maker:
 
         Those that cannot be interrupted differ in what is paid alone.
         """
+        way = memory_fit.by(way, shortcut, plan.workload)
         size = [plan.samples] if self._samples is None else self._samples[:, None]
         batch = global_batch(way)
         held_n = plan_counts.counts(plan, batch, self._sizes, steps_held=True)

@@ -47,23 +47,13 @@ def _checkpoint(way: Ways) -> Assumption:
 
 def _of_shortcut(shortcut: Shortcut, plan: Plan) -> list[Assumption]:
     found = []
-    measured = shortcut.measured
-    if measured is None and shortcut.step_ratio.low != shortcut.step_ratio.high:
+    if (source := _ratio_from(shortcut, plan)) is not None:
         found.append(
             Assumption(
                 name=f"step of {shortcut.name}",
                 value=float(shortcut.step_ratio.point),
                 unit="of a step from scratch",
-                source=f"theory: {shortcut.theory}",
-            )
-        )
-    if measured is not None and measured.carried:
-        found.append(
-            Assumption(
-                name=f"step of {shortcut.name}",
-                value=float(shortcut.step_ratio.point),
-                unit="of a step from scratch",
-                source=f"measured by {measured.record} on another machine, and carried over",
+                source=source,
             )
         )
     if shortcut.epochs is not None and plan.epochs == shortcut.epochs.usual:
@@ -76,6 +66,22 @@ def _of_shortcut(shortcut: Shortcut, plan: Plan) -> list[Assumption]:
             )
         )
     return found
+
+
+def _ratio_from(shortcut: Shortcut, plan: Plan) -> str | None:
+    """Return what is assumed of a shortcut's step; None where it was measured, or is 1."""
+    told = shortcut.measured
+    if told is None:
+        known = shortcut.step_ratio.low == shortcut.step_ratio.high
+        return None if known else f"theory: {shortcut.theory}"
+    source = f"measured by {told.record}"
+    if told.carried:
+        source += " on another machine or in another run, and carried over"
+    if told.batch_size != plan.batch_size:
+        source += f" at batch {told.batch_size}, taken to be so at {plan.batch_size}"
+    elif not told.carried:
+        return None  # it is no assumption
+    return source
 
 
 def _of_place(place: Place) -> list[Assumption]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hwbench.bounds import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from hwbench.estimated import Assumption, Figure, Numbers, Plan
+from hwbench.estimated import Assumption, Figure, Numbers, Plan, Shared
 from hwbench.learned import LearnedCurve
 from hwbench.learning_rows import Learning
 
@@ -75,21 +75,8 @@ class Opened:
     device: str
     memory_bytes: PositiveInt
     shortcuts: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shared:
-    """Several tasks by one way of sharing: all of them together."""
-
-    sharing: Literal["separate", "multitask", "progressive", "lora"]
-    tasks: PositiveInt
-    time_s: Figure | None
-    energy_j: Figure | None
-    cost_usd: Figure | None
-    parameters: PositiveInt | None  # that are kept, for all tasks
-    serving: str  # what an answer for one task takes
-    basis: str
-    reason: str | None = None
+    instances: tuple[str, ...] = ()  # of the catalogue with such a device, the cheapest first
+    usd_per_h: PositiveFloat | None = None  # of the cheapest, on demand; null: nobody rents it out
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,8 @@ import hwbench
 from hwbench import (
     estimate,
     estimate_plan,
+    instances,
+    memory_fit,
     openings,
     registry,
     run,
@@ -22,19 +24,18 @@ from hwbench import (
     step_source,
 )
 from hwbench.child import Child
-from hwbench.errors import BadInput, UnknownName
+from hwbench.errors import BadInput
 from hwbench.estimate_request import Request
 from hwbench.measurement import Record
 from hwbench.probing import Spawn
 from hwbench.progress import Progress, Silent
 from hwbench.selection import Selection
 from hwbench.shortcut_making import SCRATCH
-from hwbench.shortcut_rows import SCHEMA, Refused, Shared, ShortcutRow, ShortcutsFile
+from hwbench.shortcut_rows import SCHEMA, Refused, ShortcutRow, ShortcutsFile
 from hwbench.step_source import Wanted
 
 PROFILE = "standard"  # its rounds are what the intervals of the ratios are from
 SCRATCH_EPOCHS = 90.0
-MOST_TASKS = 100
 CAUTIONS = (
     "most of a shortcut's saving is in its epochs, which are assumed from the literature unless"
     " --epochs or --learn says them",
@@ -49,7 +50,6 @@ class Asked:
 
     estimate: Request
     shortcuts: tuple[str, ...] = ()  # none: all that the network can take
-    sharing: tuple[str, ...] = ()  # of `estimate.tasks`; none: every way
     max_seconds: float | None = None  # of measuring
 
 
@@ -72,7 +72,8 @@ def study(asked: Asked, progress: Progress | None = None, spawn: Spawn = Child) 
     whole = replace(steps.at(request), records=(steps.path,), shortcuts=names)
     drawn = estimate.drawn(whole, progress, spawn)
     rows = shortcut_making.rows(drawn.made, request.level)
-    opens, no_opens = openings.opened(openings.peak_bytes(drawn.found.step.case), rows)
+    peak = openings.peak_bytes(drawn.found.step.case)
+    opens, no_opens = openings.opened(peak, rows, instances.catalogue(request.catalog).instances)
     now = datetime.datetime.now(datetime.UTC)
     return ShortcutsFile(
         schema=SCHEMA,
@@ -82,11 +83,11 @@ def study(asked: Asked, progress: Progress | None = None, spawn: Spawn = Child) 
         argv=request.argv,
         plan=drawn.file.plan,
         level=request.level,
-        rows=_with_scratch_memory(rows, openings.peak_bytes(drawn.found.step.case), request),
+        rows=_with_scratch_memory(rows, peak, request),
         refused=tuple(Refused(shortcut=n, reason=why) for n, why in refused.items()),
         opens=opens,
         no_opens=no_opens,
-        sharing=_shared(asked, rows),
+        sharing=drawn.file.sharing,
         notes=drawn.file.notes,
         cautions=CAUTIONS,
     )
@@ -134,13 +135,6 @@ def _measured(
 def _checked(asked: Asked) -> Request:
     """Return the request with what it leaves open; raise before anything is measured."""
     request = asked.estimate
-    if request.tasks is None and asked.sharing:
-        raise BadInput("--sharing is of several tasks: give --tasks K")
-    if request.tasks is not None and not 2 <= request.tasks <= MOST_TASKS:
-        raise BadInput(f"--tasks {request.tasks}: several are 2 to {MOST_TASKS}")
-    for way in asked.sharing:
-        if way not in sharing.WAYS:
-            raise UnknownName("way of sharing", way, sharing.WAYS)
     for name in asked.shortcuts:
         registry.shortcuts()[name]
     scratch = request.scratch_epochs or SCRATCH_EPOCHS
@@ -154,7 +148,7 @@ def _able(asked: Asked, request: Request) -> tuple[tuple[str, ...], dict[str, st
     """Return the shortcuts to compare, from scratch first, and why the others are not."""
     network = registry.networks()[request.workload]
     shelf = registry.shortcuts().items
-    needed = _needed(asked)
+    needed = sharing.needed(request.tasks, request.sharing)
     wanted = dict.fromkeys([SCRATCH, *(asked.shortcuts or shelf), *needed])
     refused = {
         name: why
@@ -162,14 +156,6 @@ def _able(asked: Asked, request: Request) -> tuple[tuple[str, ...], dict[str, st
         if (why := shelf[name].supports(network.workload, network.variant.config)) is not None
     }
     return tuple(n for n in wanted if n not in refused), refused
-
-
-def _needed(asked: Asked) -> list[str]:
-    """Return the shortcuts that the ways of sharing are made of."""
-    if asked.estimate.tasks is None:
-        return []
-    ways = asked.sharing or sharing.WAYS
-    return [w for w in ways if w != "separate"]
 
 
 def _measures(name: str) -> bool:
@@ -180,20 +166,10 @@ def _with_scratch_memory(
     rows: Sequence[ShortcutRow], peak: int | None, request: Request
 ) -> tuple[ShortcutRow, ...]:
     """Return the rows; what has the network's own step has its memory and its parameters."""
-    network = registry.networks()[request.workload]
-    own = network.workload.parameters(network.variant.config)
+    own = memory_fit.parameters_of(request.workload)
     return tuple(
         r
         if _measures(r.shortcut)
         else replace(r, memory_peak_bytes=peak, parameters=own, trainable_parameters=own)
         for r in rows
     )
-
-
-def _shared(asked: Asked, rows: Sequence[ShortcutRow]) -> tuple[Shared, ...]:
-    tasks = asked.estimate.tasks
-    if tasks is None or not rows:
-        return ()
-    network = registry.networks()[asked.estimate.workload]
-    own = network.workload.parameters(network.variant.config)
-    return sharing.shared(rows, own, tasks, asked.sharing or sharing.WAYS)

@@ -3,11 +3,11 @@
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from hwbench import render
+from hwbench import render, sharing_view
 from hwbench.estimate_units import duration, kwh, usd
 from hwbench.estimated import Figure
 from hwbench.render import NOTHING, digits, gib, half_width, table
-from hwbench.shortcut_rows import Part, ShortcutRow, ShortcutsFile
+from hwbench.shortcut_rows import Opened, Part, ShortcutRow, ShortcutsFile
 
 TIMES = ("shortcut", "time", "±", "ratio", "±", "step", "epochs", "memory", "trains")
 MONEY = ("shortcut", "energy", "cost", "CO2", "paid once")
@@ -158,22 +158,26 @@ def _crossings(rows: Sequence[ShortcutRow]) -> list[str]:
 
 def _after(file: ShortcutsFile) -> list[str]:
     """Return what is said of all rows: devices that open up, several tasks, refusals, cautions."""
-    lines = [
-        f"opens up: {o.device} ({gib(o.memory_bytes)}) holds {', '.join(o.shortcuts)},"
-        " not from_scratch"
-        for o in file.opens
-    ]
+    lines = [_opens(o) for o in file.opens]
     if file.no_opens:
         lines.append(f"opens up no device: {file.no_opens}")
-    for s in file.sharing:
-        told = f"{duration(s.time_s.point)} {_half(s.time_s)}" if s.time_s else NOTHING
-        kept = f", {s.parameters:,} parameters kept" if s.parameters else ""
-        why = f" ({s.reason})" if s.reason else f" ({s.basis})"
-        lines.append(f"{s.tasks} tasks, {s.sharing}: {told}{kept}; an answer: {s.serving}{why}")
+    if file.opens and file.plan.device == "cpu":
+        lines.append("  by the peak of the whole process on this processor, its libraries included")
+    lines += sharing_view.lines(file.sharing)
     lines += [f"not compared: {r.shortcut}: {r.reason}" for r in file.refused]
     lines += [f"caution: {c}" for c in file.cautions]
     lines += [f"note: {n}" for n in file.notes]
     return lines
+
+
+def _opens(o: Opened) -> str:
+    """Return the line of a device, with where it can be rented."""
+    where = ""
+    if o.instances and o.usd_per_h is not None:
+        more = f" and {len(o.instances) - 1} more" if len(o.instances) > 1 else ""
+        where = f"; {o.instances[0]} at {usd(o.usd_per_h)} an hour{more}"
+    held = ", ".join(o.shortcuts)
+    return f"opens up: {o.device} ({gib(o.memory_bytes)}{where}) holds {held}, not from_scratch"
 
 
 def _wrapped(lines: Iterable[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from hwbench import here_way, step_source
+from hwbench import memory_fit, step_source
 from hwbench.estimate_plan import Request
 from hwbench.estimated import Solved
 from hwbench.row_flows import Recipe, global_batch
@@ -163,6 +163,6 @@ def _with_batch(recipe: Recipe, step: Step) -> Recipe:
         batch_size=step.batch_size,
         step_s=step.step_s,
         step_factors=step.factors,
-        fits_memory=here_way.fits_here(step),
+        fits_memory=memory_fit.fits_here(step, recipe.way.room_bytes),
     )
     return replace(recipe, way=way, plan=replace(recipe.plan, batch_size=step.batch_size))

@@ -20,6 +20,7 @@ LEVEL = 0.9
 CARRIED_LOG = 0.15  # of a ratio on another machine than the one that measured it [assumed]
 LEAST_LOG = 0.01  # no ratio is told better than that
 MOST_BATCH = 4.0  # times another batch whose ratio is still taken
+AWAY_LOG = 0.05  # of a ratio for each factor of two between the batches [assumed]
 
 
 def measured(shortcut: Shortcut, plan: Plan, records: Sequence[Record], *, here: str) -> Shortcut:
@@ -60,10 +61,13 @@ def elsewhere(shortcut: Shortcut) -> Shortcut:
 
 def carried_over(found: StepRatio) -> StepRatio:
     """Return a ratio as it is known of another machine: the same point, a wider range."""
-    z = stats.normal_quantile(LEVEL)
-    r, wider = found.ratio, math.exp(z * CARRIED_LOG)
-    ratio = Ratio(point=r.point, low=r.low / wider, high=r.high * wider)
-    return replace(found, ratio=ratio, carried=True)
+    return replace(_wider(found, CARRIED_LOG), carried=True)
+
+
+def _wider(found: StepRatio, sigma_log: float) -> StepRatio:
+    """Return a ratio in a wider range: by a standard deviation of its logarithm more."""
+    r, times = found.ratio, math.exp(stats.normal_quantile(LEVEL) * sigma_log)
+    return replace(found, ratio=Ratio(point=r.point, low=r.low / times, high=r.high * times))
 
 
 def of_record(record: Record, shortcut: Shortcut, plan: Plan) -> StepRatio | None:
@@ -84,7 +88,8 @@ def of_options(record: Record, options: Mapping[str, OptionValue], plan: Plan) -
     nearest = min(found, key=apart)
     if apart(nearest) > math.log(MOST_BATCH):
         return None
-    return between(nearest, own[nearest.batch_size], record.id)
+    found_at = between(nearest, own[nearest.batch_size], record.id)
+    return _wider(found_at, AWAY_LOG * apart(nearest) / math.log(2))
 
 
 def _cases(record: Record, plan: Plan, options: Mapping[str, OptionValue]) -> list[Measurement]:

@@ -59,6 +59,7 @@ class Ways:
     memory_bytes: float | None  # of the host, which keeps files once read
     power: PowerTerm | None
     no_power: str | None
+    room_bytes: float | None  # of the memory of one device that trains
     fits_memory: bool | None
     assumptions: tuple[Assumption, ...]
     warnings: tuple[str, ...] = ()

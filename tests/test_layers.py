@@ -34,26 +34,26 @@ LAYERS = {
     " instance_power instance_ways instances interference interrupted_times journal"
     " json_schema learning learning_asked learning_asking learning_beside"
     " learning_child learning_curve learning_curves learning_data learning_disturbed"
-    " learning_energy learning_figure learning_found learning_journal"
-    " learning_opening learning_plan learning_rate learning_recipe learning_result"
-    " learning_sharing ledger loader_measuring loaders lock loop_asking looping memory_use metering"
-    " modelled_energy nvml oom openings outcomes owning pareto places plan_counts"
-    " plan_rows planning power_figure power_sums power_trace preparation presets"
-    " privacy probing profile progress protocol published published_workloads"
+    " learning_energy learning_figure learning_found learning_journal learning_opening"
+    " learning_plan learning_rate learning_recipe learning_result learning_sharing"
+    " ledger loader_measuring loaders lock loop_asking looping memory_fit memory_use"
+    " metering modelled_energy nvml oom openings outcomes owning pareto places"
+    " plan_counts plan_rows planning power_figure power_sums power_trace preparation"
+    " presets privacy probing profile progress protocol published published_workloads"
     " quantity real_run record_finding registry rehearsing request_numbers resuming"
     " rounds row_figures row_flows row_making row_notes sampler sampling scaling"
     " scaling_cpu scaling_efficiency scaling_facts scaling_kernel scaling_table"
     " scenario_figures scenarios screening search_notes search_plan searching"
-    " selection server_search serving sharing shortcut_finding shortcut_making"
-    " shortcuts_file sightings signs skypilot_catalog solving spending step_ratio"
-    " step_source stopping store summary sysfs targets timing training_choice tuning"
-    " user_cache validation_file validations verdicts virtual visiting way_times"
-    " worker",
+    " selection server_search serving sharing sharing_asked shortcut_finding"
+    " shortcut_making shortcuts_file sightings signs skypilot_catalog solving spending"
+    " step_ratio step_source stopping store summary sysfs targets timing"
+    " training_choice tuning user_cache validation_file validations verdicts virtual"
+    " visiting way_times worker",
     "verbs": "doctor estimate instances_study listing plot power run shortcuts_learn"
     " shortcuts_study validate",
-    "shell": "__main__ bar cli cli.* energy_views estimate_table estimate_units"
-    " estimate_view instances_view learning_view power_view render scenario_views"
-    " search_view shortcuts_view tuning_view validation_view views watching",
+    "shell": "__main__ bar cli cli.* energy_views estimate_table estimate_units estimate_view"
+    " instances_view learning_view power_view render scenario_views search_view"
+    " sharing_view shortcuts_view tuning_view validation_view views watching",
 }
 
 _GROUND = {"words", "facts", "contracts"}

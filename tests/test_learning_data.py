@@ -162,6 +162,18 @@ def test_a_folder_is_learnt_without_the_images_that_cannot_be_read(tmp_path: Pat
     assert found.source is None
 
 
+def test_images_of_ones_own_start_from_digits_and_it_is_said(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    own = study(str(photographs(tmp_path / "set", {"cat": 8, "dog": 6})), of(IMAGES))
+    found = learning_data.with_source(own, of(IMAGES))
+    assert found.source is not None and found.source.names == tuple("01234")
+    assert found.source.inputs.shape[1:] == found.train.inputs.shape[1:]
+    assert found.train is own.train and "need not be like your data" in found.cautions[-1]
+    digits = study("digits", of(IMAGES))
+    assert learning_data.with_source(digits, of(IMAGES)) is digits
+    assert learning_data.with_source(own, of(ROWS)) is own  # rows of numbers are no images
+
+
 def test_a_text_file_becomes_token_ids(tmp_path: Path) -> None:
     path = tmp_path / "reviews.tsv"
     lines = [f"{'good' if n % 2 else 'bad'}\tword{n} is fine" for n in range(20)]

@@ -71,8 +71,7 @@ def compared(made: Record, *names: str, **changes: Any) -> ShortcutsFile:
         "item_bytes": 1e-3,
         "measure": False,
     }
-    more = {k: changes.pop(k) for k in ("sharing",) if k in changes}
-    return study(Asked(estimate=Request(**(request | changes)), shortcuts=names, **more))
+    return study(Asked(estimate=Request(**(request | changes)), shortcuts=names))
 
 
 def one(file: ShortcutsFile, name: str) -> Any:
@@ -223,7 +222,7 @@ def test_columns_that_wait_for_data_cost_no_less_than_separate_networks() -> Non
     separate, columns = (s.time_s.point for s in file.sharing if s.time_s)
     first, last = (one(file, n).time_s.point for n in ("from_scratch", "progressive"))
     assert separate == pytest.approx(3 * first)
-    assert columns == pytest.approx(first + (first + last) / 2 + last)
+    assert columns == pytest.approx(first + (first + last) / 2 + last, rel=0.01)
     assert columns >= separate
 
 

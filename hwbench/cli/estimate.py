@@ -165,6 +165,15 @@ _SEARCH = _options(
         help="Chance of a trial in the top share; default: 0.05.",
     ),
 )
+TASKS = _options(
+    click.option("--tasks", type=click.IntRange(), metavar="K", help="Several tasks, not one."),
+    click.option(
+        "--sharing",
+        multiple=True,
+        metavar="WAY",
+        help="Of several tasks: separate, multitask, progressive, lora; default: all.",
+    ),
+)
 HOW = _options(
     click.option("--no-measure", is_flag=True, help="Measure nothing, even if a record lacks it."),
     click.option(
@@ -187,6 +196,7 @@ HOW = _options(
 )
 @click.argument("records", nargs=-1, type=_PATH, metavar="[RECORD]...")
 @_PLAN
+@TASKS
 @DATA
 @WHERE
 @MONEY

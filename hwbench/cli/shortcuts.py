@@ -10,7 +10,7 @@ from hwbench.cli.learn_options import learn, learn_options, taken
 from hwbench.cli.options import Count, Duration, json_option, names_of, print_json
 
 _PATH = click.Path(path_type=Path)
-_OF_STUDY = ("shortcut_names", "sharing", "max_seconds")  # the rest is of each estimate
+_OF_STUDY = ("shortcut_names", "max_seconds")  # the rest is of each estimate
 
 
 @click.command(epilog="Example: hwbench shortcuts --workload resnet18 --samples 50k --tasks 5")
@@ -37,13 +37,7 @@ _OF_STUDY = ("shortcut_names", "sharing", "max_seconds")  # the rest is of each 
     shell_complete=names_of("shortcuts"),
     help="Only these, beside from_scratch.",
 )
-@click.option("--tasks", type=click.IntRange(), metavar="K", help="Several tasks, not one.")
-@click.option(
-    "--sharing",
-    multiple=True,
-    metavar="WAY",
-    help="Of several tasks: separate, multitask, progressive, lora; default: all.",
-)
+@estimating.TASKS
 @click.option("--evaluation-frac", type=float, default=0.1, show_default=True, metavar="F")
 @click.option("--level", type=float, default=0.9, show_default=True, help="Of intervals.")
 @click.option(
@@ -97,7 +91,6 @@ def _compared(chosen: dict[str, Any], max_seconds: float | None, progress: Any) 
     rest = {k: v for k, v in chosen.items() if k not in _OF_STUDY}
     asked = shortcuts_study.Asked(
         shortcuts=chosen["shortcut_names"],
-        sharing=chosen["sharing"],
         max_seconds=max_seconds,
         estimate=estimating.request_of({**rest, "shortcut": ()}),
     )

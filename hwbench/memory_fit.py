@@ -1,0 +1,81 @@
+"""Whether a training step fits into the memory of a device.
+
+Weights, gradients and moments are of the network, and of what a shortcut trains of it; what else a
+measured peak held grows with the batch. A processor's peak holds its libraries too, so that this
+asks for rather too much there.
+"""
+
+from dataclasses import replace
+from functools import cache
+
+from hwbench import registry
+from hwbench.shortcut import Shortcut
+from hwbench.step_source import Step
+from hwbench.ways import Ways
+from hwbench.workload import Optimizer
+
+USABLE_FRAC = 0.92  # of a device's memory that a training may fill; methodology, batch sizes
+WORD_BYTES = 4
+
+
+def fits(step: Step, room_bytes: float | None) -> bool | None:
+    """Return whether the step fits in so many bytes, None where that cannot be told."""
+    peak = step.case.memory_peak_bytes
+    held = None if peak is None else (peak.device or peak.host)
+    measured_batch = step.case.batch_size
+    if held is None or measured_batch is None:
+        return None
+    own = parameters_of(step.case.name)
+    fixed = _fixed_bytes(step.case.name, own, own)
+    return _holds(room_bytes, held, fixed, step.batch_size / measured_batch)
+
+
+def fits_here(step: Step, room_bytes: float | None) -> bool | None:
+    """Return whether a step fits where it was measured: what ran does, what did not by its size."""
+    return True if step.batch_size == step.case.batch_size else fits(step, room_bytes)
+
+
+def by(way: Ways, shortcut: Shortcut, workload: str) -> Ways:
+    """Return the machine with whether the shortcut's own step fits it, where that was measured."""
+    told = shortcut.measured
+    if told is None or told.memory_peak_bytes is None:
+        return way
+    if way.basis == "measured" and not told.carried and told.batch_size == way.batch_size:
+        return replace(way, fits_memory=True)
+    own = parameters_of(workload)
+    held, trained = told.parameters, told.trainable_parameters
+    fixed = _fixed_bytes(
+        workload, own if held is None else held, own if trained is None else trained
+    )
+    grown = way.batch_size / told.batch_size
+    return replace(way, fits_memory=_holds(way.room_bytes, told.memory_peak_bytes, fixed, grown))
+
+
+def _holds(
+    room_bytes: float | None, peak_bytes: float, fixed_bytes: float, times: float
+) -> bool | None:
+    """Return whether memory holds a peak whose part beside `fixed_bytes` is so many times it."""
+    if room_bytes is None:
+        return None
+    grown = max(0.0, peak_bytes - fixed_bytes) * times
+    return bool(fixed_bytes + grown <= USABLE_FRAC * room_bytes)
+
+
+def _fixed_bytes(workload: str, parameters: int, trained: int) -> float:
+    """Return the bytes of the weights, and of gradients and moments of those that are trained."""
+    return float(WORD_BYTES * (parameters + trained * (1 + moments_of(workload))))
+
+
+@cache
+def parameters_of(workload: str) -> int:
+    """Return the parameters of a workload's network."""
+    network = registry.networks()[workload]
+    return network.workload.parameters(network.variant.config)
+
+
+def moments_of(workload: str) -> int:
+    """Return how many numbers a workload's optimiser keeps of each weight."""
+    optimizer: Optimizer = registry.networks()[workload].workload.optimizer
+    if optimizer.name == "adamw":
+        return 2
+    return 1 if optimizer.momentum else 0
