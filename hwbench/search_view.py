@@ -16,12 +16,18 @@ def lines(file: EstimateFile) -> list[str]:
     s = file.search
     if s is None:
         return []
-    several = len({r.shortcut for r in file.rows}) > 1
+    of = {id(row): s.rows[n] for n, row in enumerate(file.rows)}
+    return lines_of(s, [of[id(row)] for row in chosen(file)])
+
+
+def lines_of(s: Search, shown: Sequence[SearchRow]) -> list[str]:
+    """Return the lines of a search, with its rows in the order that they are shown in."""
+    several = len({r.shortcut for r in s.rows}) > 1
     return [
         "",
         *_schedule(s),
         "the whole search, with a run's interval carried over:",
-        *_rows(file, s, several),
+        *_rows(shown, s, several),
         *_chance(s),
         *s.notes,
         *(_assumed(a) for a in s.assumptions),
@@ -88,10 +94,8 @@ def _long(s: Search) -> str:
     return line + ("; each rung waits for the one before" if s.eta is not None else "")
 
 
-def _rows(file: EstimateFile, s: Search, several: bool) -> list[str]:
+def _rows(shown: Sequence[SearchRow], s: Search, several: bool) -> list[str]:
     """Return what the search takes on the rows that the table shows, in its order."""
-    of = {id(row): s.rows[n] for n, row in enumerate(file.rows)}
-    shown = [of[id(row)] for row in chosen(file)]
     found = [line for r in shown[:SHOWN] for line in _row(r, s, several)]
     left = len(s.rows) - min(SHOWN, len(shown))
     return found + ([f"  and {left} more rows, in the JSON"] if left else [])

@@ -4,11 +4,12 @@ Only then are the ratios of their steps pairs of the same minutes. All are of on
 device, dtype and batch. Given, found in `results/`, or measured now.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hwbench import host, record_finding, registry, step_source, store
+from hwbench.case import HARDENING, SHORTCUT, OptionValue
 from hwbench.errors import BadInput
 from hwbench.estimate_plan import Request
 from hwbench.measurement import Measurement, Record
@@ -55,7 +56,7 @@ def find(request: Request, names: Sequence[str], results: Path, measure: Measure
         raise BadInput(
             f"{asked}: lacks the steps of {request.workload} by {', '.join(names)}: measure them"
             f" with `hwbench run --model {request.workload} --runtime torch"
-            f" {' '.join(f'--shortcut {n}' for n in names)}`"
+            f" {' '.join(f'--{_kind(n)} {n}' for n in names)}`"
         )
     record, path = measure()
     return _steps(record, path, request, names)
@@ -125,7 +126,7 @@ def setting(record: Record, request: Request, names: Sequence[str]) -> Wanted | 
 
 def _case(record: Record, request: Request, name: str, at: Wanted) -> Measurement | None:
     """Return the training case of a shortcut at a setting; a measured one where there is one."""
-    options = registry.shortcuts()[name].options(request.tasks)
+    options = options_of(name, request.tasks)
     key = (at.workload, "training", at.runtime, at.device, at.dtype, at.batch_size)
     found = [
         m
@@ -134,3 +135,14 @@ def _case(record: Record, request: Request, name: str, at: Wanted) -> Measuremen
         and m.runtime_options == options
     ]
     return next((m for m in found if m.status == "ok"), next(iter(found), None))
+
+
+def options_of(name: str, tasks: int | None) -> Mapping[str, OptionValue]:
+    """Return the options of the case whose step a shortcut, or a hardening's spec, is."""
+    if _kind(name) == HARDENING:
+        return {HARDENING: name}
+    return registry.shortcuts()[name].options(tasks)
+
+
+def _kind(name: str) -> str:
+    return SHORTCUT if name in registry.shortcuts().items else HARDENING

@@ -29,7 +29,7 @@ def _beside(of: Made, made: Sequence[Made]) -> list[Made]:
 
 def _row(m: Made, beside: Sequence[Made], level: float) -> ShortcutRow:
     row, scratch = m.row, next((b for b in beside if b.row.shortcut == SCRATCH), None)
-    shortcut = m.recipe.shortcut if m.recipe else registry.shortcuts()[row.shortcut]
+    shortcut = m.recipe.shortcut if m.recipe else _known(row.shortcut)
     told = shortcut.measured
     theory = told.theory if told else None
     ratio = shortcut.step_ratio
@@ -68,6 +68,12 @@ def _row(m: Made, beside: Sequence[Made], level: float) -> ShortcutRow:
     )
 
 
+def _known(name: str) -> Shortcut:
+    """Return the shortcut of a row without a recipe; of a hardening what it hardens."""
+    shelf = registry.shortcuts()
+    return shelf[name if name in shelf.items else SCRATCH]
+
+
 def basis_of(shortcut: Shortcut) -> Basis:
     """Return where the ratio of a shortcut's step is from."""
     if shortcut.measured is not None:
@@ -79,6 +85,8 @@ def _epochs_basis(shortcut: Shortcut, m: Made) -> str | None:
     plan = m.recipe.plan if m.recipe else None
     if plan is None:
         return None
+    if plan.hardening is not None:
+        return f"those of {SCRATCH}, by {plan.hardening}"
     if plan.steps is not None:
         return "--steps"
     if shortcut.epochs is not None and plan.epochs == shortcut.epochs.usual:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hwbench.bounds import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from hwbench.estimated import Assumption, Figure, Numbers, Plan, Shared
+from hwbench.estimated import Assumption, Figure, Numbers, Plan, Search, Shared
 from hwbench.learned import LearnedCurve
 from hwbench.learning_rows import Learning
 
@@ -105,5 +105,6 @@ class ShortcutsFile:
     curves: tuple[LearnedCurve, ...] = ()  # of --learn
     learning: Learning | None = None  # of --learn: every training, and what they say together
     sharing: tuple[Shared, ...] = ()
+    search: Search | None = None  # of --search: what all trials take, a row each of `rows`
     notes: tuple[str, ...] = ()
     cautions: tuple[str, ...] = field(default=())

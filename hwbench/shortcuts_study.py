@@ -5,7 +5,7 @@ The steps are measured side by side; the totals are the estimator's, by each sho
 
 import datetime
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,10 +25,11 @@ from hwbench import (
 )
 from hwbench.child import Child
 from hwbench.errors import BadInput
-from hwbench.estimate_request import Request
+from hwbench.estimate_request import Request, SearchAsked
 from hwbench.measurement import Record
 from hwbench.probing import Spawn
 from hwbench.progress import Progress, Silent
+from hwbench.row_making import Made
 from hwbench.selection import Selection
 from hwbench.shortcut_making import SCRATCH
 from hwbench.shortcut_rows import SCHEMA, Refused, ShortcutRow, ShortcutsFile
@@ -61,7 +62,8 @@ def study(asked: Asked, progress: Progress | None = None, spawn: Spawn = Child) 
     request = _checked(asked)
     progress = progress or Silent()
     able, refused = _able(asked, request)
-    timed = tuple(n for n in able if _measures(n))
+    hard = (request.hardening,) if request.hardening else ()
+    timed = (*(n for n in able if _measures(n)), *hard)
 
     def measure() -> tuple[Record, Path]:
         return _measured(request, timed, asked.max_seconds, progress, spawn)
@@ -69,9 +71,12 @@ def study(asked: Asked, progress: Progress | None = None, spawn: Spawn = Child) 
     steps = shortcut_finding.find(request, timed, run.RESULTS, measure)
     refused |= steps.refused
     names = tuple(n for n in able if n not in refused)
-    whole = replace(steps.at(request), records=(steps.path,), shortcuts=names)
-    drawn = estimate.drawn(whole, progress, spawn)
-    rows = shortcut_making.rows(drawn.made, request.level)
+    others = tuple(p for p in request.records if p != steps.path)  # of the instances of --on
+    whole = replace(steps.at(request), records=(steps.path, *others), shortcuts=names)
+    plain = replace(whole, hardening=None, epsilon=None, delta=None)
+    drawn = estimate.drawn(plain, progress, spawn)
+    made = [*drawn.made, *_hardened(whole, progress, spawn, refused)]
+    rows = shortcut_making.rows(made, request.level)
     peak = openings.peak_bytes(drawn.found.step.case)
     opens, no_opens = openings.opened(peak, rows, instances.catalogue(request.catalog).instances)
     now = datetime.datetime.now(datetime.UTC)
@@ -88,9 +93,25 @@ def study(asked: Asked, progress: Progress | None = None, spawn: Spawn = Child) 
         opens=opens,
         no_opens=no_opens,
         sharing=drawn.file.sharing,
-        notes=drawn.file.notes,
+        search=drawn.file.search,
+        notes=(*drawn.file.notes, *_said_of(request)),
         cautions=CAUTIONS,
     )
+
+
+def _hardened(
+    whole: Request, progress: Progress, spawn: Spawn, refused: Mapping[str, str]
+) -> list[Made]:
+    """Return the rows of training from scratch as it is hardened, under the hardening's name.
+
+    They are drawn by the same factors as the others, so that ratios are taken draw by draw.
+    """
+    spec = whole.hardening
+    if spec is None or spec in refused:
+        return []
+    own = replace(whole, shortcuts=(SCRATCH,), tasks=None, sharing=(), search=SearchAsked())
+    made = estimate.drawn(own, progress, spawn).made
+    return [replace(m, row=replace(m.row, shortcut=spec)) for m in made]
 
 
 def _measured(
@@ -114,7 +135,8 @@ def _measured(
             devices=(request.device,) if request.device else (),
             dtypes=(request.dtype,) if request.dtype else (),
             batch_sizes=(request.batch_size,) if request.batch_size else (),
-            shortcuts=names,
+            shortcuts=tuple(n for n in names if n != request.hardening),
+            hardenings=(request.hardening,) if request.hardening else (),
             tasks=request.tasks,
             max_seconds=max_seconds,
         ),
@@ -162,6 +184,14 @@ def _measures(name: str) -> bool:
     return registry.shortcuts()[name].build is not None
 
 
+def _said_of(request: Request) -> tuple[str, ...]:
+    """Return what is to be said of a hardened training beside the shortcuts."""
+    if request.hardening is None:
+        return ()
+    hardening, _ = registry.hardening(request.hardening)
+    return (f"{request.hardening}, of training from scratch: {hardening.caution}",)
+
+
 def _with_scratch_memory(
     rows: Sequence[ShortcutRow], peak: int | None, request: Request
 ) -> tuple[ShortcutRow, ...]:
@@ -169,7 +199,7 @@ def _with_scratch_memory(
     own = memory_fit.parameters_of(request.workload)
     return tuple(
         r
-        if _measures(r.shortcut)
+        if r.shortcut not in registry.shortcuts().items or _measures(r.shortcut)
         else replace(r, memory_peak_bytes=peak, parameters=own, trainable_parameters=own)
         for r in rows
     )

@@ -1,9 +1,10 @@
 """A comparison of shortcuts as text: the table, what each ratio is made of, what else follows."""
 
+import math
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from hwbench import render, sharing_view
+from hwbench import render, search_view, sharing_view
 from hwbench.estimate_units import duration, kwh, usd
 from hwbench.estimated import Figure
 from hwbench.render import NOTHING, digits, gib, half_width, table
@@ -164,6 +165,11 @@ def _after(file: ShortcutsFile) -> list[str]:
     if file.opens and file.plan.device == "cpu":
         lines.append("  by the peak of the whole process on this processor, its libraries included")
     lines += sharing_view.lines(file.sharing)
+    if file.search is not None:
+        ways = sorted(
+            file.search.rows, key=lambda r: r.scratch.time_s.point if r.scratch.time_s else math.inf
+        )
+        lines += search_view.lines_of(file.search, ways)
     lines += [f"not compared: {r.shortcut}: {r.reason}" for r in file.refused]
     lines += [f"caution: {c}" for c in file.cautions]
     lines += [f"note: {n}" for n in file.notes]

@@ -20,14 +20,23 @@ from hwbench import (
 )
 from hwbench.cli import status_of
 from hwbench.errors import BadInput, UnknownName
-from hwbench.estimate_plan import Request
+from hwbench.estimate_plan import Request, SearchAsked
 from hwbench.measurement import Measurement, Memory, Record
 from hwbench.render import digits
 from hwbench.shortcut_rows import ShortcutsFile
 from hwbench.shortcuts_study import Asked, study
 from hwbench.taught import Taught
 from tests.estimates import asked as estimated
-from tests.estimates import case, kept, loader_known, machine, measured, record, row
+from tests.estimates import (
+    case,
+    kept,
+    loader_known,
+    machine,
+    measured,
+    of_environment,
+    record,
+    row,
+)
 
 __all__ = ["machine"]  # a fixture
 
@@ -238,6 +247,54 @@ def test_the_first_column_has_the_epochs_of_training_from_scratch() -> None:
     assert columns.time_s is not None
     expected = 1 + 0.3 * 1.4 + 0.3 * 1.8
     assert columns.time_s.point / scratch == pytest.approx(expected, rel=0.03)
+
+
+def test_a_search_is_of_every_way_to_train() -> None:
+    loader_known(1e-9)
+    asked = SearchAsked(algorithm="random", trials=10)
+    file = compared(of_steps(by("linear_probe", 0.05)), "linear_probe", epochs=10.0, search=asked)
+    assert file.search is not None and file.search.trials == 10
+    for way, whole in zip(file.rows, file.search.rows, strict=True):
+        assert (whole.shortcut, whole.instance) == (way.shortcut, way.instance)
+        assert whole.scratch.time_s and way.time_s
+        assert whole.scratch.time_s.point == pytest.approx(10 * way.time_s.point, rel=0.01)
+    told = " ".join(shortcuts_view.text(file).split())
+    assert "search by random: 10 trials take 10.0 full runs" in told
+
+
+def test_a_robust_training_is_a_row_beside_the_shortcuts() -> None:
+    loader_known(1e-9)
+    noisy = (0.1, 0.13, 0.09, 0.12, 0.1)
+    robust = measured(case(100, options={"hardening": "pgd-7"}), *(5 * s for s in noisy))
+    made = of_steps(by("linear_probe", *(s / 2 for s in noisy)), robust, own=noisy)
+    file = compared(made, "linear_probe", epochs=10.0, hardening="pgd-7")
+    assert [r.shortcut for r in file.rows] == ["from_scratch", "linear_probe", "pgd-7"]
+    row = one(file, "pgd-7")
+    assert row.step_ratio_to_scratch.point == pytest.approx(5) and row.step_basis == "measured"
+    assert row.ratio_to_scratch.point == pytest.approx(5, rel=0.02)
+    assert row.epochs_basis == "those of from_scratch, by pgd-7"
+    # both are draws of the same machine: what it errs by is not in their ratio
+    assert (row.ratio_to_scratch.high - row.ratio_to_scratch.low) / 5 < 0.08
+    assert any("pgd-7, of training from scratch" in n for n in file.notes)
+    with pytest.raises(BadInput, match="--hardening pgd-3"):
+        compared(made, "linear_probe", hardening="pgd-3")
+
+
+def test_further_records_tell_of_the_instances_that_they_were_made_on() -> None:
+    loader_known(1e-9)
+    rented = of_environment(machine_id="another", cloud_instance="aws:c7i.xlarge")
+    elsewhere = record(measured(case(100), 0.02), environment=rented)
+    paths = kept(Path("given"), elsewhere, of_steps(by("lora", 0.05)))
+    request = Request(
+        records=paths, workload="mlp", samples=10_000, epochs=10.0, evaluation_frac=0.0,
+        item_bytes=1e-3, measure=False, on=("machine", "aws:c7i.xlarge"),
+    )  # fmt: skip
+    rows = study(Asked(estimate=request, shortcuts=("lora",))).rows
+    told = {(r.instance, r.shortcut): r for r in rows}
+    assert told["this machine", "from_scratch"].step_s == pytest.approx(0.1, rel=0.01)
+    assert told["aws:c7i.xlarge", "from_scratch"].step_s == pytest.approx(0.02, rel=0.01)
+    lora = told["aws:c7i.xlarge", "lora"]
+    assert lora.step_s == pytest.approx(0.01, rel=0.02) and lora.step_basis == "carried over"
 
 
 def in_jax(m: Measurement, **changes: Any) -> Measurement:

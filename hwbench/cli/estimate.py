@@ -53,14 +53,6 @@ _PLAN = _options(
         help="A cheaper way than from_scratch; several make several rows.",
     ),
     click.option(
-        "--adversarial",
-        metavar="SPEC",
-        help="Training that withstands moved inputs: pgd-7, free-4, fast.",
-    ),
-    click.option("--private", is_flag=True, help="DP-SGD, within --epsilon."),
-    click.option("--epsilon", type=_NUMBER, metavar="E", help="Of --private: what may leak."),
-    click.option("--delta", type=_NUMBER, metavar="D", help="Of --private; default: 1 / samples."),
-    click.option(
         "--evaluation-frac",
         type=_NUMBER,
         default=0.1,
@@ -143,7 +135,7 @@ _ASK = _options(
     ),
     click.option("--curve-sizes", type=click.IntRange(2, 500), default=25, show_default=True),
 )
-_SEARCH = _options(
+SEARCH = _options(
     click.option(
         "--search",
         type=click.Choice(["random", "grid", "successive-halving", "hyperband", "asha"]),
@@ -164,6 +156,16 @@ _SEARCH = _options(
         metavar="F",
         help="Chance of a trial in the top share; default: 0.05.",
     ),
+)
+HARDENED = _options(
+    click.option(
+        "--adversarial",
+        metavar="SPEC",
+        help="Training that withstands moved inputs: pgd-7, free-4, fast.",
+    ),
+    click.option("--private", is_flag=True, help="DP-SGD, within --epsilon."),
+    click.option("--epsilon", type=_NUMBER, metavar="E", help="Of --private: what may leak."),
+    click.option("--delta", type=_NUMBER, metavar="D", help="Of --private; default: 1 / samples."),
 )
 TASKS = _options(
     click.option("--tasks", type=click.IntRange(), metavar="K", help="Several tasks, not one."),
@@ -196,12 +198,13 @@ HOW = _options(
 )
 @click.argument("records", nargs=-1, type=_PATH, metavar="[RECORD]...")
 @_PLAN
+@HARDENED
 @TASKS
 @DATA
 @WHERE
 @MONEY
 @_ASK
-@_SEARCH
+@SEARCH
 @HOW
 @json_option
 def command(as_json: bool, out: Path | None, **chosen: Any) -> int:

@@ -38,6 +38,8 @@ _OF_STUDY = ("shortcut_names", "max_seconds")  # the rest is of each estimate
     help="Only these, beside from_scratch.",
 )
 @estimating.TASKS
+@estimating.HARDENED
+@estimating.SEARCH
 @click.option("--evaluation-frac", type=float, default=0.1, show_default=True, metavar="F")
 @click.option("--level", type=float, default=0.9, show_default=True, help="Of intervals.")
 @click.option(

@@ -11,6 +11,7 @@ from typing import Any
 
 from hwbench.dialects.libraries import load
 from hwbench.dialects.torch_anatomy import within
+from hwbench.dialects.torch_vision import let_torchvision_import
 from hwbench.errors import BadInput, Unavailable
 
 REMEDY = "pip install 'hwbench-dl[models]'"
@@ -60,6 +61,7 @@ def _of_file(torch: Any, path: Path) -> dict[str, Any]:
 def _cached(library: str, name: str) -> dict[str, Any]:
     """Return a library's pretrained network as weights, from its cache alone."""
     os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is imported
+    let_torchvision_import()  # both import it, whether or not they need it here
     module = load(library, REMEDY)
     try:
         if library == "timm":
