@@ -1,7 +1,7 @@
 """The published JSON Schemas of dataclass trees, made from the types that `codec` checks.
 
 `python -m hwbench.json_schema > docs/record.schema.json` writes the one of the record,
-with `estimate`, `shortcuts` or `validation` behind it those of the other files.
+with `estimate`, `shortcuts`, `compare` or `validation` behind it those of the other files.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ import types
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from hwbench import estimated, measurement, shortcut_rows, validation
+from hwbench import compared, estimated, measurement, shortcut_rows, validation
 from hwbench.bounds import Bound
 from hwbench.errors import UnknownName
 
@@ -20,6 +20,7 @@ TREES: dict[str, tuple[type, str]] = {
     "record": (measurement.Record, measurement.SCHEMA),
     "estimate": (estimated.EstimateFile, estimated.SCHEMA),
     "shortcuts": (shortcut_rows.ShortcutsFile, shortcut_rows.SCHEMA),
+    "compare": (compared.Comparison, compared.SCHEMA),
     "validation": (validation.Validation, validation.SCHEMA),
 }
 

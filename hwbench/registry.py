@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from hwbench.chart_kind import ChartKind
 from hwbench.errors import UnknownName
 from hwbench.hardening import Hardening
 from hwbench.kernel import Kernel
@@ -134,6 +135,12 @@ def meters() -> Shelf[Meter]:
 def shortcuts() -> Shelf[Shortcut]:
     """Return the cheaper ways to train."""
     return _load("shortcut", "hwbench.shortcuts", "SHORTCUT", Shortcut)
+
+
+@cache
+def charts() -> Shelf[ChartKind]:
+    """Return the kinds of figures that are data before they are drawn."""
+    return _load("plot", "hwbench.charts", "CHART", ChartKind)
 
 
 @cache

@@ -170,6 +170,11 @@ def student_t(level: float, freedom: int) -> float:
     return (low + high) / 2
 
 
+def student_tail(t: float, freedom: int) -> float:
+    """Return P(T > t) of Student's distribution, t >= 0."""
+    return max(0.0, 1 - _student_cdf(t, freedom))
+
+
 def _student_cdf(t: float, freedom: int) -> float:
     """Return P(T <= t), t >= 0, by the finite sums of Abramowitz and Stegun 26.7.3 and 26.7.4."""
     angle = math.atan(t / math.sqrt(freedom))

@@ -63,6 +63,8 @@ def test_the_page_has_one_example_of_each_kind() -> None:
         "hwbench/runtimes",
         "hwbench/meters",
         "hwbench/shortcuts",
+        "hwbench/hardenings",
+        "hwbench/charts",
     ]
 
 
@@ -114,6 +116,19 @@ def test_a_runtime_and_a_meter_are_one_file_each(checkout: Path) -> None:
         hwbench(checkout, "run", "--only", "workload/*", *asked, "--json", "--force")
     )
     assert {m["status"] for m in record["measurements"]} == {"ok"}
+
+
+def test_a_hardening_and_a_figure_are_one_file_each(checkout: Path) -> None:
+    add(checkout, "hwbench/hardenings/smoothing.py")
+    add(checkout, "hwbench/charts/setup.py")
+    asked = ("--only", "workload/*", "--model", "mlp_small", "--runtime", "torch")
+    more = ("--hardening", "smoothing", "--processes", "1", "--out", "r.json", "--force")
+    hwbench(checkout, "run", "--profile", "smoke", *asked, *more)
+    record = json.loads((checkout / "r.json").read_text())
+    found = [m for m in record["measurements"] if "hardening=smoothing" in m["id"]]
+    assert [m["status"] for m in found] == ["ok"]
+    told = hwbench(checkout, "plot", "setup", "r.json")
+    assert "getting ready against an iteration" in told and "a  torch" in told
 
 
 def test_a_shortcut_and_a_provider_are_one_file_each(checkout: Path) -> None:

@@ -17,8 +17,10 @@ COMMANDS = {
     "estimate": "hwbench.cli.estimate",
     "shortcuts": "hwbench.cli.shortcuts",
     "validate": "hwbench.cli.validate",
+    "compare": "hwbench.cli.compare",
     "power": "hwbench.cli.power",
     "plot": "hwbench.cli.plot",
+    "report": "hwbench.cli.report",
     "instances": "hwbench.cli.instances",
     "completion": "hwbench.cli.completion",
 }

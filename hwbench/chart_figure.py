@@ -1,0 +1,243 @@
+"""Figures as SVG, PNG or PDF: light or dark, told apart by all eyes, the same bytes each time."""
+
+import io
+import math
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hwbench.chart import Axis, Chart, Format, Series
+from hwbench.errors import BadInput, StorageFull, Unavailable, one_line
+
+FORMATS = ("svg", "png", "pdf")
+Say = Callable[[Format, float], str]  # a number of an axis in words
+PERCENTILES = (50, 75, 90, 95, 99, 99.9, 99.99)
+_MARKS = "os^DvPX*"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Theme:
+    """The colours of a figure; `lines` are Okabe and Ito's, told apart by all eyes."""
+
+    paper: str
+    ink: str
+    quiet: str
+    grid: str
+    faint: str
+    lines: tuple[str, ...]
+
+
+_OKABE_ITO = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+LIGHT = Theme(
+    paper="#FFFFFF",
+    ink="#1A1A1A",
+    quiet="#555555",
+    grid="#EBEBEB",
+    faint="#C4C4C4",
+    lines=("#000000", *_OKABE_ITO, "#8A8A8A"),
+)
+DARK = Theme(
+    paper="#16181D",
+    ink="#ECECEC",
+    quiet="#A8A8A8",
+    grid="#2B2F36",
+    faint="#555B66",
+    lines=("#FFFFFF", "#F0844C", "#4CA3DD", "#2FC59A", "#E3A0C4", "#F2B632", "#8CD0F5", "#9A9A9A"),
+)
+
+
+def check_format(path: Path) -> None:
+    """Raise BadInput for a name whose end is no format."""
+    if path.suffix.removeprefix(".") not in FORMATS:
+        raise BadInput(f"{path}: the end of the name is none of {', '.join(FORMATS)}")
+
+
+def draw(charts: Sequence[Chart], path: Path, say: Say, *, dark: bool = False) -> None:
+    """Draw the panels, one above the other, into `path`; its suffix is the format.
+
+    Raises BadInput for another suffix, Unavailable without matplotlib, StorageFull where the file
+    cannot be written.
+    """
+    check_format(path)
+    kind = path.suffix.removeprefix(".")
+    try:
+        path.write_bytes(picture(charts, kind, say, dark=dark))
+    except OSError as e:
+        raise StorageFull(f"{path}: cannot be written: {e.strerror}") from None
+
+
+def picture(charts: Sequence[Chart], kind: str, say: Say, *, dark: bool = False) -> bytes:
+    """Return the panels as a file of one of FORMATS; raise Unavailable without matplotlib."""
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise Unavailable(
+            "a figure needs matplotlib, which is not installed", "pip install 'hwbench-dl[plot]'"
+        ) from None
+    theme, out = DARK if dark else LIGHT, io.BytesIO()
+    # No date, and no random names in it: the same input makes the same file.
+    settings = {"svg.hashsalt": "hwbench", "svg.fonttype": "none", "axes.unicode_minus": False,
+                "text.parse_math": False}  # fmt: skip
+    no_date: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=(9, 5 * len(charts)), dpi=120, layout="constrained")
+        axes = figure.subplots(len(charts), 1, squeeze=False)[:, 0]
+        for axis, chart in zip(axes, charts, strict=True):
+            _panel(axis, chart, theme, say)
+        figure.savefig(out, format=kind, facecolor=theme.paper, metadata=no_date.get(kind))
+    return out.getvalue()
+
+
+def _panel(axis: Any, chart: Chart, theme: Theme, say: Say) -> None:
+    axis.set_facecolor(theme.paper)
+    _scales(axis, chart)
+    named = [s for s in chart.series if not s.faint and s.style != "roof"]
+    ends = []
+    for s in chart.series:
+        n = named.index(s) if s in named else -1
+        colour = theme.faint if n < 0 else theme.lines[n % len(theme.lines)]
+        end = _one(axis, s, colour, _MARKS[n % len(_MARKS)], theme)
+        if n >= 0 and end is not None:
+            ends.append((end, s.name, colour))
+    _marks(axis, chart, theme)
+    _regions(axis, chart, theme)
+    _ticks(axis, chart, theme, say)
+    if any(s.style == "points" for s in named):
+        _legend(axis, named, theme)
+    else:
+        _named(axis, ends)
+    axis.set_xlabel(chart.x.label, color=theme.ink)
+    axis.set_ylabel(chart.y.label, color=theme.ink)
+    axis.set_title(textwrap.fill(one_line(chart.title), 90), fontsize=10.5, loc="left",
+                   color=theme.ink)  # fmt: skip
+    if chart.notes:
+        told = textwrap.fill("; ".join(one_line(n, 400) for n in chart.notes), 110)
+        axis.annotate(told, (0, -0.13), xycoords="axes fraction", fontsize=8, color=theme.quiet,
+                      va="top", annotation_clip=False)  # fmt: skip
+
+
+def _scales(axis: Any, chart: Chart) -> None:
+    if chart.x.log:
+        axis.set_xscale("log")
+    if chart.y.log:
+        axis.set_yscale("log")
+
+
+def _one(axis: Any, s: Series, colour: str, mark: str, theme: Theme) -> float | None:
+    """Draw a line or points with what is known of their intervals; return where a line ends."""
+    if s.style == "roof":
+        axis.plot(_real(s.x), _real(s.y), color=theme.quiet, linewidth=1.4, zorder=2)
+        return None
+    if s.style == "points":
+        _points(axis, s, colour, mark)
+        return None
+    x, y = _real(s.x), _real(s.y)
+    if s.low and s.high and not s.faint:
+        axis.fill_between(x, _real(s.low), _real(s.high), color=colour, alpha=0.13, linewidth=0)
+    width = 0.8 if s.faint else 1.7
+    dots = {"marker": mark, "markersize": 3.5} if len(x) <= 8 and not s.faint else {}
+    axis.plot(x, y, color=colour, linewidth=width, zorder=1 if s.faint else 3, **dots)
+    known = [v for v in s.y if v is not None]
+    return known[-1] if known else None
+
+
+def _points(axis: Any, s: Series, colour: str, mark: str) -> None:
+    x, y = _real(s.x), _real(s.y)
+    for ends, key in (((s.low, s.high), "yerr"), ((s.x_low, s.x_high), "xerr")):
+        if ends[0] and ends[1]:
+            middle = y if key == "yerr" else x
+            off = [
+                [max(0.0, m - a) for m, a in zip(middle, _real(ends[0]), strict=True)],
+                [max(0.0, b - m) for m, b in zip(middle, _real(ends[1]), strict=True)],
+            ]
+            axis.errorbar(x, y, **{key: off}, fmt="none", ecolor=colour, elinewidth=0.9,
+                          alpha=0.55, zorder=1 if s.faint else 2)  # fmt: skip
+    axis.scatter(x, y, color=colour, marker="." if s.faint else mark, s=18 if s.faint else 34,
+                 zorder=1 if s.faint else 3, label="_" if s.faint else s.name)  # fmt: skip
+
+
+def _real(values: Sequence[float | None]) -> list[float]:
+    return [math.nan if v is None else v for v in values]
+
+
+def _marks(axis: Any, chart: Chart, theme: Theme) -> None:
+    for mark in chart.marks:
+        told = one_line(mark.text, 60)
+        if mark.x is not None and mark.y is not None:
+            axis.plot([mark.x], [mark.y], "o", color=theme.ink, markersize=5, zorder=5)
+            axis.annotate(told, (mark.x, mark.y), xytext=(6, -11), textcoords="offset points",
+                          fontsize=8, color=theme.ink, zorder=6)  # fmt: skip
+        elif mark.x is not None:
+            axis.axvline(mark.x, color=theme.quiet, linewidth=0.9, linestyle=(0, (4, 3)))
+            axis.annotate(told, (mark.x, 0.99), xycoords=("data", "axes fraction"),
+                          xytext=(4, -9), textcoords="offset points", fontsize=8,
+                          color=theme.quiet)  # fmt: skip
+        elif mark.y is not None:
+            axis.axhline(mark.y, color=theme.quiet, linewidth=0.9, linestyle=(0, (4, 3)))
+            axis.annotate(told, (0.01, mark.y), xycoords=("axes fraction", "data"),
+                          xytext=(0, 3), textcoords="offset points", fontsize=8,
+                          color=theme.quiet)  # fmt: skip
+
+
+def _regions(axis: Any, chart: Chart, theme: Theme) -> None:
+    for r in chart.regions:
+        along, across = (axis.get_xlim(), axis.axvspan) if r.axis == "x" else (
+            axis.get_ylim(), axis.axhspan)  # fmt: skip
+        if r.beyond < along[1]:
+            across(max(r.beyond, along[0]), along[1], color=theme.faint, alpha=0.25, linewidth=0,
+                   zorder=0)  # fmt: skip
+            place = (r.beyond, 0.02) if r.axis == "x" else (0.02, r.beyond)
+            where = ("data", "axes fraction") if r.axis == "x" else ("axes fraction", "data")
+            axis.annotate(one_line(r.text, 60), place, xycoords=where, xytext=(4, 4),
+                          textcoords="offset points", fontsize=8, color=theme.quiet)  # fmt: skip
+        (axis.set_xlim if r.axis == "x" else axis.set_ylim)(along)
+
+
+def _ticks(axis: Any, chart: Chart, theme: Theme, say: Say) -> None:
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+
+    sides: tuple[tuple[Any, Axis], ...] = ((axis.xaxis, chart.x), (axis.yaxis, chart.y))
+    for side, of in sides:
+        if of.format == "share" and not of.log:
+            places = [-math.log10(1 - p / 100) for p in PERCENTILES]
+            side.set_major_locator(FixedLocator(places))
+        elif of.log:
+            low, high = side.get_view_interval()
+            short = high / max(low, 1e-300) < 30
+            side.set_major_locator(LogLocator(subs=(1, 2, 5) if short else (1,), numticks=9))
+            side.set_minor_formatter(NullFormatter())
+        side.set_major_formatter(FuncFormatter(lambda v, _, f=of.format: say(f, v)))
+    axis.tick_params(colors=theme.ink, which="both", labelsize=9)
+    axis.grid(True, color=theme.grid, linewidth=0.7)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
+    for name in ("left", "bottom"):
+        axis.spines[name].set_color(theme.quiet)
+
+
+def _legend(axis: Any, named: Sequence[Series], theme: Theme) -> None:
+    shown = axis.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=8.5,
+                        handletextpad=0.4)  # fmt: skip
+    for text, s in zip(shown.get_texts(), [n for n in named if n.style == "points"], strict=False):
+        text.set_text(textwrap.fill(one_line(s.name, 80), 30))
+        text.set_color(theme.ink)
+
+
+def _named(axis: Any, ends: Sequence[tuple[float, str, str]]) -> None:
+    """Put each line's name at its end, pushed apart where two would overlap."""
+    log = axis.get_yscale() == "log"
+    low, high = axis.get_ylim()
+    if log:
+        low, high = math.log(low), math.log(high)
+    apart, placed = (high - low) / 20, -math.inf
+    for value, name, colour in sorted(ends):
+        at = math.log(value) if log else value
+        placed = max(at, placed + apart)
+        axis.annotate(
+            one_line(name, 48), (1.01, math.exp(placed) if log else placed),
+            xycoords=("axes fraction", "data"), fontsize=8.5, color=colour, va="center",
+            annotation_clip=False,
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The figures of `hwbench plot`, one file each."""

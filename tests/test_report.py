@@ -1,0 +1,167 @@
+"""`hwbench report`: one page with the answer first, that does nothing a stranger's file says."""
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hwbench import report, report_html, report_markdown, report_words
+from hwbench.cli import status_of
+from tests.estimates import case, kept, machine, measured, record
+from tests.test_charts import estimate
+
+__all__ = ["machine"]  # a fixture
+pytest.importorskip("matplotlib")
+pytestmark = pytest.mark.usefixtures("machine")
+
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\x1b[31m\u202e|`=cmd()"
+
+
+class Reader(HTMLParser):
+    """What a page holds: tags with their attributes, and its text outside of scripts."""
+
+    def __init__(self, page: str) -> None:
+        """Read a page."""
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text, self._skip = "", False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        """Note a tag."""
+        self.tags.append((tag, dict(attrs)))
+        self._skip = tag in ("script", "style")
+
+    def handle_endtag(self, tag: str) -> None:
+        """Note the end of a script."""
+        self._skip = False
+
+    def handle_data(self, data: str) -> None:
+        """Note text."""
+        if not self._skip:
+            self.text += data + " "
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        """Return the attributes of each tag of a name."""
+        return [a for t, a in self.tags if t == tag]
+
+
+def written(*inputs: Path) -> str:
+    """Return the page of these files."""
+    return report_html.html(report_words.page(report.report(inputs)))
+
+
+def test_the_answer_comes_first_with_its_interval_and_the_options_follow() -> None:
+    path = estimate()
+    page = Reader(written(path))
+    told = json.loads(path.read_text())
+    assert (
+        "How long, how much energy and how much money does training resnet50 on 10,000" in page.text
+    )
+    assert re.search(r"takes .+ \(.+ to .+\), \$", page.text)
+    assert "is the cheapest with a chance of" in page.text
+    for row in told["rows"]:
+        assert row["instance"] in page.text
+    for a in {a["source"] for r in told["rows"] for a in r["assumptions"]}:
+        assert a in page.text
+    assert "How to reproduce it" in page.text and told["id"] in page.text
+
+
+def test_the_page_asks_no_address_for_anything() -> None:
+    page = Reader(written(estimate()))
+    for _, attributes in page.tags:
+        for name in ("src", "href", "srcset", "action"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("data:", "#"))
+    (policy,) = [a["content"] for a in page.of("meta") if "http-equiv" in a]
+    assert policy is not None and policy.startswith("default-src 'none'")
+
+
+def test_images_tables_and_inputs_can_be_read_aloud() -> None:
+    page = Reader(written(estimate()))
+    assert page.of("html") == [{"lang": "en"}]
+    images = page.of("img")
+    assert images and all(a["alt"] for a in images)
+    labels = {a.get("for") for a in page.of("label")}
+    for control in [*page.of("input"), *page.of("select")]:
+        assert control.get("id") in labels or control.get("type") == "search"
+    assert len(page.of("caption")) == len(page.of("table"))
+    assert all(a.get("scope") == "col" for a in page.of("th"))
+    ids = [a["id"] for _, a in page.tags if "id" in a]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_sliders_have_the_files_own_numbers() -> None:
+    path = estimate()
+    (held,) = re.findall(r'id="curves">(.*?)</script>', written(path))
+    data, rows = json.loads(held), json.loads(path.read_text())["rows"]
+    assert [w["time_s"] for w in data["ways"]] == [r["curve"]["time_s"] for r in rows]
+    assert [w["cost_usd"] for w in data["ways"]] == [r["curve"]["cost_usd"] for r in rows]
+    assert data["samples"] == rows[0]["curve"]["samples"]
+
+
+def test_a_strangers_strings_do_no_harm_in_the_page_nor_in_markdown() -> None:
+    path = estimate()
+    told = json.loads(path.read_text())
+    told["rows"][1]["instance"] = told["plan"]["workload"] = EVIL
+    told["notes"], told["argv"] = [EVIL], ["hwbench", EVIL, "```"]
+    path.write_text(json.dumps(told))
+    page = written(path)
+    harmless = Reader(page)
+    assert len(harmless.of("script")) == 2  # its own, and the numbers
+    assert all("onerror" not in a for a in harmless.of("img"))
+    assert "alert(1)" in harmless.text  # shown, not run
+    assert "\x1b" not in page and "\u202e" not in page
+    text = report_markdown.markdown(report_words.page(report.report([path])))
+    assert "<script>" not in text.replace("\\<", "") or "&lt;script&gt;" in text
+    outside = re.sub(r"```(text|sh)\n.*?\n```\n", "", text, flags=re.S)
+    assert "<img" not in outside and "`=cmd" not in outside.replace("\\`", "")
+    assert "\x1b" not in text and text.count("```") % 2 == 0
+
+
+def test_two_records_are_compared_and_what_cannot_be_says_why() -> None:
+    one = record(measured(case(100), *(0.1,) * 5))
+    two = record(measured(case(100), *(0.2,) * 5))
+    page = Reader(written(*kept(Path("given"), one, two)))
+    assert "Which machine is faster" in page.text and "geometric mean 2.000" in page.text
+    other = record(measured(replace(case(100), name="lstm", shape={}), *(0.1,) * 5))
+    page = Reader(written(*kept(Path("given"), one, other)))
+    assert "no case can be compared" in page.text
+
+
+def test_a_record_alone_says_what_its_machine_did() -> None:
+    path = kept(Path("given"), record(measured(case(100), *(0.1,) * 5)))
+    page = Reader(written(*path))
+    assert "What can this machine do?" in page.text
+    assert "It trains mlp at 1,000 items a second" in page.text
+
+
+def test_the_command_writes_a_page_or_markdown(capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(estimate())
+    assert status_of(["report", path]) == 2
+    assert "-o report.html, or --markdown" in capsys.readouterr().err
+    assert status_of(["report", path, "-o", "r.html"]) == 0
+    assert Path("r.html").read_text().startswith("<!DOCTYPE html>")
+    assert status_of(["report", path, "-o", "r.html"]) == 2
+    assert status_of(["report", path, "-o", "r.pdf"]) == 2
+    assert status_of(["report", path, "-o", "r.html", "--force"]) == 0
+    capsys.readouterr()
+    assert status_of(["report", path, "--markdown"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("# How long") and "## The options" in out and "|---:" in out
+    Path("x.json").write_text("[]")
+    assert status_of(["report", "x.json", "-o", "y.html"]) == 2
+    assert "is no record, estimate or comparison" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no node to read the script with")
+def test_the_script_is_one_that_a_browser_can_read() -> None:
+    script = Path(report_html.__file__).parent / "page" / "page.js"
+    done = subprocess.run(["node", "--check", str(script)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
