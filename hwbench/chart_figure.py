@@ -14,6 +14,13 @@ from hwbench.errors import BadInput, StorageFull, Unavailable, one_line
 FORMATS = ("svg", "png", "pdf")
 Say = Callable[[Format, float], str]  # a number of an axis in words
 PERCENTILES = (50, 75, 90, 95, 99, 99.9, 99.99)
+BANDED = 3  # lines with their bands: more of them hide each other
+# Seconds that people think in; the finer ones where the coarse are fewer than three.
+COARSE_S = (1, 10, 60, 600, 3600, 36_000, 86_400, 864_000, 8_640_000, 86_400_000)
+FINE_S = (
+    *COARSE_S, 2, 5, 20, 30, 120, 300, 1200, 1800, 7200, 18_000, 172_800, 432_000, 2_592_000,
+    5_184_000,
+)  # fmt: skip
 _MARKS = "os^DvPX*"
 
 
@@ -99,7 +106,8 @@ def _panel(axis: Any, chart: Chart, theme: Theme, say: Say) -> None:
     for s in chart.series:
         n = named.index(s) if s in named else -1
         colour = theme.faint if n < 0 else theme.lines[n % len(theme.lines)]
-        end = _one(axis, s, colour, _MARKS[n % len(_MARKS)], theme)
+        mark = _MARKS[(n + n // len(theme.lines)) % len(_MARKS)]  # no colour twice with one mark
+        end = _one(axis, s, colour, mark, theme, banded=0 <= n < BANDED)
         if n >= 0 and end is not None:
             ends.append((end, s.name, colour))
     _marks(axis, chart, theme)
@@ -126,7 +134,9 @@ def _scales(axis: Any, chart: Chart) -> None:
         axis.set_yscale("log")
 
 
-def _one(axis: Any, s: Series, colour: str, mark: str, theme: Theme) -> float | None:
+def _one(
+    axis: Any, s: Series, colour: str, mark: str, theme: Theme, *, banded: bool
+) -> float | None:
     """Draw a line or points with what is known of their intervals; return where a line ends."""
     if s.style == "roof":
         axis.plot(_real(s.x), _real(s.y), color=theme.quiet, linewidth=1.4, zorder=2)
@@ -135,7 +145,7 @@ def _one(axis: Any, s: Series, colour: str, mark: str, theme: Theme) -> float | 
         _points(axis, s, colour, mark)
         return None
     x, y = _real(s.x), _real(s.y)
-    if s.low and s.high and not s.faint:
+    if s.low and s.high and banded:
         axis.fill_between(x, _real(s.low), _real(s.high), color=colour, alpha=0.13, linewidth=0)
     width = 0.8 if s.faint else 1.7
     dots = {"marker": mark, "markersize": 3.5} if len(x) <= 8 and not s.faint else {}
@@ -146,7 +156,8 @@ def _one(axis: Any, s: Series, colour: str, mark: str, theme: Theme) -> float | 
 
 def _points(axis: Any, s: Series, colour: str, mark: str) -> None:
     x, y = _real(s.x), _real(s.y)
-    for ends, key in (((s.low, s.high), "yerr"), ((s.x_low, s.x_high), "xerr")):
+    errors = () if s.faint else (((s.low, s.high), "yerr"), ((s.x_low, s.x_high), "xerr"))
+    for ends, key in errors:
         if ends[0] and ends[1]:
             middle = y if key == "yerr" else x
             off = [
@@ -197,16 +208,29 @@ def _regions(axis: Any, chart: Chart, theme: Theme) -> None:
 
 
 def _ticks(axis: Any, chart: Chart, theme: Theme, say: Say) -> None:
-    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import (
+        FixedLocator,
+        FuncFormatter,
+        LogLocator,
+        NullFormatter,
+        NullLocator,
+    )
 
     sides: tuple[tuple[Any, Axis], ...] = ((axis.xaxis, chart.x), (axis.yaxis, chart.y))
     for side, of in sides:
         if of.format == "share" and not of.log:
             places = [-math.log10(1 - p / 100) for p in PERCENTILES]
             side.set_major_locator(FixedLocator(places))
+        elif of.log and of.format == "duration":
+            low, high = side.get_view_interval()
+            places = [t for t in COARSE_S if low <= t <= high]
+            if len(places) < 3:
+                places = sorted(t for t in FINE_S if low <= t <= high)
+            side.set_major_locator(FixedLocator(places))
+            side.set_minor_locator(NullLocator())
         elif of.log:
             low, high = side.get_view_interval()
-            short = high / max(low, 1e-300) < 30
+            short = high / max(low, 1e-300) < 300
             side.set_major_locator(LogLocator(subs=(1, 2, 5) if short else (1,), numticks=9))
             side.set_minor_formatter(NullFormatter())
         side.set_major_formatter(FuncFormatter(lambda v, _, f=of.format: say(f, v)))
@@ -232,12 +256,27 @@ def _named(axis: Any, ends: Sequence[tuple[float, str, str]]) -> None:
     low, high = axis.get_ylim()
     if log:
         low, high = math.log(low), math.log(high)
-    apart, placed = (high - low) / 20, -math.inf
-    for value, name, colour in sorted(ends):
-        at = math.log(value) if log else value
-        placed = max(at, placed + apart)
+    ordered = sorted(ends)
+    wanted = [math.log(value) if log else value for value, *_ in ordered]
+    for at, (_, name, colour) in zip(apart(wanted, (high - low) / 20), ordered, strict=True):
         axis.annotate(
-            one_line(name, 48), (1.01, math.exp(placed) if log else placed),
+            one_line(name, 48), (1.01, math.exp(at) if log else at),
             xycoords=("axes fraction", "data"), fontsize=8.5, color=colour, va="center",
             annotation_clip=False,
         )  # fmt: skip
+
+
+def apart(wanted: Sequence[float], least: float) -> list[float]:
+    """Return places in the same order, `least` apart, as near to the wanted ones as can be.
+
+    Least squares: pool adjacent violators of the places less what their order takes.
+    """
+    pools: list[list[float]] = []  # (sum, count)
+    for n, value in enumerate(wanted):
+        pools.append([value - n * least, 1.0])
+        while len(pools) > 1 and pools[-2][0] / pools[-2][1] > pools[-1][0] / pools[-1][1]:
+            total, count = pools.pop()
+            pools[-1][0] += total
+            pools[-1][1] += count
+    flat = [total / count for total, count in pools for _ in range(int(count))]
+    return [place + n * least for n, place in enumerate(flat)]

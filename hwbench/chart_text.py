@@ -35,7 +35,7 @@ def say(told: Format, value: float) -> str:
         return prefixed(value, "FLOP/s")
     if told in ("rate", "count"):
         return _short(value)
-    return f"{value:.3g}"
+    return f"{value:,.0f}" if 1000 <= value < 1e6 else f"{value:.3g}"
 
 
 def _short(value: float) -> str:

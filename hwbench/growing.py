@@ -41,9 +41,9 @@ def _chart(given: Given, figure: str, label: str, told: Format) -> Chart:
         for n, w in enumerate(ordered)
     )
     word = figure.split("_")[0]
-    notes = [f"bands: {plan.level:.0%} intervals"]
+    notes = [f"bands: {plan.level:.0%} intervals of the least"]
     if len(ordered) > NAMED:
-        notes.append(f"grey: {len(ordered) - NAMED} more ways, dearer at the plan's size")
+        notes.append(f"grey: {len(ordered) - NAMED} more ways, with more at the plan's size")
     return Chart(
         title=f"{word} of training {plan.workload}, against the size of its dataset",
         x=Axis(label="samples of the dataset", format="count"),

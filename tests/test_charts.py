@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hwbench import chart_numbers, chart_text, codec, growing, plot, registry
+from hwbench import chart_figure, chart_numbers, chart_text, codec, growing, plot, registry
 from hwbench.chart import Axis, Chart, Mark, Series
 from hwbench.cli import status_of
 from hwbench.errors import BadInput, UnknownName
@@ -180,6 +180,14 @@ CHART = Chart(
     ),
     notes=("a note",),
 )  # fmt: skip
+
+
+def test_names_at_the_ends_of_lines_stand_apart_and_near_their_ends() -> None:
+    assert chart_figure.apart([0.0, 1.0, 2.0], 0.5) == [0.0, 1.0, 2.0]
+    # three at one place: the middle one stays, the others give way alike
+    assert chart_figure.apart([1.0, 1.0, 1.0], 0.5) == pytest.approx([0.5, 1.0, 1.5])
+    found = chart_figure.apart([0.0, 0.1, 5.0], 1.0)
+    assert found == pytest.approx([-0.45, 0.55, 5.0])
 
 
 def test_the_numbers_behind_a_figure_are_no_formulas() -> None:
