@@ -76,14 +76,14 @@ class Asking:
         trial: bool = False,
         draw: DrawTerms | None = None,
     ) -> VisitResult:
-        blocked = self.preparation.blocked(case)
+        blocked = self.preparation.blocked(case.plain)
         if blocked is not None:
             return failure(case, number, blocked.code, blocked.reason)
         child = self.crew.member(case)
         start = self.clock()
         request = VisitRequest(
-            case=case,
-            threads=self.protocol.threads,
+            case=case.plain,
+            threads=self.crew.threads(case),
             pace=self._pace(case),
             round=number,
             process=child.number,
@@ -95,13 +95,13 @@ class Asking:
             memory_limit_bytes=self.crew.memory_limit(case),
             serving=self._terms(case),
             draw=draw,
-            **self.preparation.paths(case),
+            **self.preparation.paths(case.plain),
         )
         limit_s = self._limit_s(case) + (0.0 if draw is None else _drawing_s(draw))
         reply = child.ask("visit", request, limit_s, self.progress.tick)
         if reply.ok:
             result = self.crew.result(reply)
-            return replace(result, took_s=self.clock() - start)
+            return replace(result, id=case.id, took_s=self.clock() - start)
         reason = (reply.reason or "it failed") + (f": {reply.remedy}" if reply.remedy else "")
         return failure(case, number, reply.code or "error", reason)
 

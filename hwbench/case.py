@@ -5,7 +5,7 @@ id everywhere: `kind/name/phase/scenario/runtime/device/dtype/batch/shape[/optio
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Kind = Literal["kernel", "workload"]
@@ -15,6 +15,7 @@ OptionValue = str | int | float | bool
 KERNEL_PHASES = ("forward", "backward")
 # Options of a training case: another step than the network's own, and of how many tasks.
 SHORTCUT, HARDENING, TASKS = "shortcut", "hardening", "tasks"
+SIDE = "side"  # of a case that the other side of `run --against` is visited by
 WORKLOAD_PHASES = ("inference", "training")
 
 
@@ -56,6 +57,13 @@ class Case:
         if self.options:
             parts.append(",".join(f"{k}={self.options[k]}" for k in sorted(self.options)))
         return "/".join(parts)
+
+    @property
+    def plain(self) -> "Case":
+        """The case itself, whichever side visits it."""
+        if SIDE not in self.options:
+            return self
+        return replace(self, options={k: v for k, v in self.options.items() if k != SIDE})
 
     @property
     def way(self) -> str | None:

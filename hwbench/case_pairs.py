@@ -4,11 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from hwbench.case import SIDE
 from hwbench.compared import NotComparable
 from hwbench.measurement import Measurement, Record
 
 DIMENSIONS = (
-    "kind", "name", "phase", "scenario", "runtime", "device", "dtype", "batch", "shape", "options",
+    "kind", "name", "phase", "scenario", "runtime", "device", "dtype", "batch", "shape",
+    "options", SIDE,
 )  # fmt: skip
 Key = tuple[str, ...]
 
@@ -23,10 +25,17 @@ class Matched:
 
 def parts_of(m: Measurement) -> dict[str, str]:
     """Return what a case's id is made of, by dimension."""
-    options = ",".join(f"{k}={v}" for k, v in sorted(m.runtime_options.items()))
+    own = {k: v for k, v in m.runtime_options.items() if k != SIDE}
+    options = ",".join(f"{k}={v}" for k, v in sorted(own.items()))
     shape = ",".join(f"{k}={v}" for k, v in m.shape.items())
     values = (m.kind, m.name, m.phase, m.scenario, m.runtime, m.device, m.dtype)
-    return dict(zip(DIMENSIONS, (*values, str(m.batch_size), shape, options), strict=True))
+    return dict(
+        zip(
+            DIMENSIONS,
+            (*values, str(m.batch_size), shape, options, str(m.runtime_options.get(SIDE, ""))),
+            strict=True,
+        )
+    )
 
 
 def matched(
@@ -38,9 +47,9 @@ def matched(
     differs from it in what is left open (in one record: every two once).
     """
     left, right = _wanted(base, only), _wanted(other, only)
-    pairs, refused, seen = [], [], set()
-    for a, b in _candidates(left, right, across, same=base.id == other.id):
-        seen |= {("base", a.id), ("other", b.id)}
+    pairs, refused, seen, same = [], [], set(), base.id == other.id
+    for a, b in _candidates(left, right, across, same=same):
+        seen |= {("base", a.id), ("other", b.id)} | ({("base", b.id)} if same else set())
         why = _why_not(a, b, base, other)
         if why is None:
             pairs.append(Matched(base=a, other=b))
@@ -48,7 +57,7 @@ def matched(
             refused.append(NotComparable(id=_pair_id(a, b), record=other.id, reason=why))
     lonely = [(a, "base", right) for a in left] + [(b, "other", left) for b in right]
     for m, side, others in lonely:
-        if (side, m.id) not in seen and not (base.id == other.id and side == "other"):
+        if (side, m.id) not in seen and not (same and side == "other"):
             reason = _alone(m, side, others, across)
             refused.append(NotComparable(id=m.id, record=other.id, reason=reason))
     return pairs, refused

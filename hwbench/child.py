@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hwbench import codec, protocol
+from hwbench import codec, protocol, sides
 from hwbench.errors import HwbenchError, one_line
 
 TICK_S = 1.0  # how often a waiting parent may redraw its progress
@@ -35,8 +35,9 @@ class Child:
         self.number = number
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed in end()
         self._buffer = b""
+        python = extra_env.get(sides.PYTHON, sys.executable)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "hwbench.worker", str(os.getpid())],
+            [python, "-P", "-m", "hwbench.worker", str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

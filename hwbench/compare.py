@@ -10,6 +10,7 @@ from pathlib import Path
 
 import hwbench
 from hwbench import case_pairs, ratio_tests, spending, store
+from hwbench.case import SIDE
 from hwbench.case_pairs import Matched
 from hwbench.compared import (
     SCHEMA,
@@ -60,6 +61,8 @@ def compare(options: Options) -> Comparison:
     paths = _paths(options.records)
     records = [store.load(p) for p in paths]
     if len(records) == 1:
+        if not options.across and records[0].protocol.against is not None:
+            options = replace(options, across=(SIDE,))
         if not options.across:
             raise BadInput(
                 f"{paths[0]}: one record alone: give another, or --across {_ACROSS} to compare"

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 
 from hwbench import render
 from hwbench.compared import Comparison, NotComparable, Overall, Pair, RatioOf, Side
-from hwbench.render import NOTHING, half_width, printable, seconds, table
+from hwbench.render import NOTHING, digits, printable, seconds, table
 
-COLUMNS = ("case", "base", "other", "ratio", "±", "verdict")
+COLUMNS = ("case", "base", "other", "ratio", "interval", "verdict")
+MARKED = 3  # cases that a record marks as noisy or drifting, named
 REFUSED = 8  # cases that are not comparable, shown; all are in the JSON
 _SIGNS = {"faster": "+ faster", "slower": "- slower", "same": "= same", "ambiguous": "? ambiguous"}
 
@@ -19,7 +20,9 @@ def text(done: Comparison) -> str:
         mine = [p for p in done.pairs if p.record == overall.record]
         common, names = _short([(p.base, p.other) for p in mine])
         columns, rows = _table(mine, names)
-        parts += ["", *_wrapped([f"other: {_side(side)}", *([f"all: {common}"] if common else [])])]
+        told = [] if side.record == done.base.record else [f"other: {_side(side)}"]
+        told += [f"all: {common}"] if common else []
+        parts += ["", *_wrapped(told)]
         parts += ["", table(columns, rows), *_wrapped(_after(done, overall, mine))]
     parts += _wrapped(_refused(done.not_comparable))
     return "\n".join(parts)
@@ -54,7 +57,7 @@ def _table(
                 seconds(p.base_s),
                 seconds(p.other_s),
                 _times(p.ratio),
-                half_width(p.ratio.low, p.ratio.high, p.ratio.point),
+                f"{digits(p.ratio.low)} .. {digits(p.ratio.high)}",
                 *more,
                 _SIGNS[p.verdict] + ("*" if p.warnings else ""),
             )
@@ -79,7 +82,10 @@ def _after(done: Comparison, o: Overall, pairs: Sequence[Pair]) -> list[str]:
     ]
     bases = dict.fromkeys(p.basis for p in pairs)
     lines.append(f"intervals: {next(iter(bases))}" + (", or alike" if len(bases) > 1 else ""))
-    lines += [f"* {p.id}: {', '.join(p.warnings)}" for p in pairs if p.warnings]
+    marked = [p for p in pairs if p.warnings]
+    lines += [f"* {p.id}: {', '.join(p.warnings)}" for p in marked[:MARKED]]
+    if len(marked) > MARKED:
+        lines.append(f"* and {len(marked) - MARKED} more that a record marks: --json has them all")
     why = {p.reasons["cost_ratio"] for p in pairs if "cost_ratio" in p.reasons}
     lines += [f"no $: {w}" for w in sorted(why)[:1]]
     why = {p.reasons["energy_ratio"] for p in pairs if "energy_ratio" in p.reasons}

@@ -4,12 +4,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from hwbench import codec, host
-from hwbench.case import Case
+from hwbench import codec, host, sides
+from hwbench.case import SIDE, Case
 from hwbench.measurement import Protocol
 from hwbench.probing import ChildLike, Spawn
 from hwbench.protocol import Reply, VisitResult
 from hwbench.selection import group
+from hwbench.sides import Side
 
 MEMORY_FRAC = 0.92  # of what is available when a child starts: its own limit on a CPU
 
@@ -20,6 +21,7 @@ class Crew:
     def __init__(self, protocol: Protocol, spawn: Spawn, first: int) -> None:
         """Number the children from `first`, after those of the part that is resumed."""
         self.protocol, self._spawn, self._next = protocol, spawn, first
+        self._side = sides.side_of(protocol.against) if protocol.against is not None else None
         self._members: dict[str, ChildLike] = {}
         self._limits: dict[str, int | None] = {}
         # Compilers' caches live for one run: its first process compiles in truth, later ones load.
@@ -30,16 +32,23 @@ class Crew:
 
     def member(self, case: Case) -> ChildLike:
         """Return the child that visits the case, started if it is not there."""
-        return self._started(self._key(case))
+        return self._started(self._key(case), self._side if SIDE in case.options else None)
+
+    def threads(self, case: Case) -> int:
+        """Return the threads that a case's child has."""
+        own = self._side.threads if self._side and SIDE in case.options else None
+        return own or self.protocol.threads
 
     def torch(self) -> ChildLike:
         """Return a child that may import torch, for references and exports."""
         return self._started("preparing" if self.protocol.fresh_processes else "torch")
 
-    def _started(self, key: str) -> ChildLike:
+    def _started(self, key: str, side: Side | None = None) -> ChildLike:
         if key not in self._members:
             self._limits[key] = self.room_bytes()
-            self._members[key] = self._spawn(self._next, self.protocol.threads, self._environment())
+            threads = (side.threads if side else None) or self.protocol.threads
+            environment = self._environment() | dict(side.environment if side else {})
+            self._members[key] = self._spawn(self._next, threads, environment)
             self._next += 1
         return self._members[key]
 

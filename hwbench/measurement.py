@@ -245,6 +245,7 @@ class Protocol:
     no_energy: str | None = None  # why none is
     cpu_power: CpuPower | None = None  # what a model of the processor's power goes by
     no_cpu_power: str | None = None  # why there is none
+    against: str | None = None  # --against: what the other side of each case was
     wall_factor: PositiveFloat | None = None  # --wall-factor: the machine over its known parts
 
 

@@ -61,11 +61,14 @@ def plan(
         visit_s=profile.visit_s,
         visit_limit_s=profile.visit_limit_s,
         min_samples=profile.min_samples,
-        fresh_processes=profile.fresh_processes or selection.processes is not None,
+        fresh_processes=profile.fresh_processes
+        or selection.processes is not None
+        or selection.against is not None,
         threads=threads,
         max_seconds=max_seconds,
         seed=1,
         max_rounds=selection.processes or profile.max_rounds,
+        against=selection.against,
         precision_frac=selection.precision or profile.precision_frac,
         soak_s=_soak(profile, selection),
         scenario_visit_s=scenarios.visit_budget_s(

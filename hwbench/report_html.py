@@ -118,6 +118,7 @@ def _live(live: Live) -> str:
     start = _place(live.chosen, low, high)
     data = {
         "samples": live.samples,
+        "chosen": live.chosen,
         "colours": _COLOURS,
         "ways": [
             {"name": printable(w.name), "time_s": w.time_s, "cost_usd": w.cost_usd}
@@ -140,7 +141,9 @@ def _live(live: Live) -> str:
             '<div><label for="price">All prices: <output id="price-said" for="price"></output>'
             '</label><input id="price" type="range" min="-100" max="100" value="0"></div>',
             f'<div><label for="what">Draw</label><select id="what">{"".join(kinds)}'
-            '<option value="time_s">time</option></select></div></div>',
+            '<option value="time_s">time</option></select></div>',
+            '<div><label for="every">All ways in the table</label><input id="every"'
+            ' type="checkbox"></div></div>',
             '<svg id="live" class="live" viewBox="0 0 700 385" role="img"'
             ' aria-label="the figure of each way against the samples; the table below has the'
             ' values at the chosen size"></svg>',

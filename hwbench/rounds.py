@@ -5,7 +5,7 @@ visit is in the journal before the next begins.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -21,7 +21,7 @@ from hwbench import (
     summary,
 )
 from hwbench.asking import Asking
-from hwbench.case import Case
+from hwbench.case import SIDE, Case
 from hwbench.crew import Crew
 from hwbench.energy_pass import StartSampler
 from hwbench.errors import StorageFull
@@ -29,6 +29,7 @@ from hwbench.journal import Header, Journal
 from hwbench.ledger import Ledger
 from hwbench.measurement import Measurement, Record
 from hwbench.outcomes import ASSUMED, Spread
+from hwbench.planning import PlannedCase
 from hwbench.preparation import Preparation
 from hwbench.probing import Spawn
 from hwbench.progress import Progress
@@ -104,7 +105,7 @@ class Rounds:
         try:
             self._save()
             first = [case for case, number in left if not self._checked(case)]
-            self.preparation.prepare(list({c.id: c for c in first}.items()))
+            self.preparation.prepare(list({c.plain.id: c.plain for c in first}.items()))
             if self._make(left):
                 ended = "out_of_time"
                 message = f"the {self.protocol.max_seconds:.0f} s of this run are up"
@@ -144,7 +145,7 @@ class Rounds:
     def _left(self) -> Iterator[tuple[Case, int]]:
         """Yield the (case, round) pairs that are still to be visited, in order."""
         for number in range(self.protocol.rounds):
-            for planned in self.header.cases:
+            for planned in _in_turn(self.header.cases, number):
                 seen = self.ledger.visits[planned.case.id]
                 over = any(v.status == "failed" or v.round == number for v in seen)
                 if planned.skip is None and not over:
@@ -278,3 +279,13 @@ class Rounds:
 
     def _save(self) -> None:
         store.save(self._record(), self.out)
+
+
+def _in_turn(cases: Sequence[PlannedCase], number: int) -> list[PlannedCase]:
+    """Return the cases of a round; in every second one the other side of each goes first."""
+    ordered = list(cases)
+    if number % 2:
+        for i, planned in enumerate(cases):
+            if SIDE in planned.case.options and i and cases[i - 1].case.id == planned.case.plain.id:
+                ordered[i - 1], ordered[i] = ordered[i], ordered[i - 1]
+    return ordered

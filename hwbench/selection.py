@@ -9,8 +9,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hwbench import registry, scenarios
-from hwbench.case import HARDENING, Case
+from hwbench import registry, scenarios, sides
+from hwbench.case import HARDENING, SIDE, Case
 from hwbench.errors import BadInput, UnknownName
 from hwbench.probed import RuntimeFacts
 from hwbench.profile import ACCELERATOR, CPU, Entry, Profile, family
@@ -41,6 +41,7 @@ class Selection:
     soak_s: float | None = None
     scenarios: tuple[str, ...] = ()  # of inference; then nothing else is run
     latency_bound_s: float | None = None
+    against: str | None = None  # another revision, environment or setting: a second side
 
 
 def check_names(selection: Selection) -> None:
@@ -62,6 +63,8 @@ def check_names(selection: Selection) -> None:
             registry.shortcuts()[name]
     for spec in selection.hardenings:
         registry.hardening(spec)
+    if selection.against is not None:
+        sides.side_of(selection.against)
     scenarios.check(selection.scenarios, selection.latency_bound_s, selection.batch_sizes)
     if selection.auto_batch and selection.scenarios:
         raise BadInput(
@@ -84,7 +87,16 @@ def selected(
     check_names(selection)
     devices = _devices(selection.devices, facts, present)
     cases = {c.id: c for e in _entries(profile, selection) for c in _cases(e, selection, devices)}
-    return _ordered(_matching(cases, selection))
+    chosen = _ordered(_matching(cases, selection))
+    if selection.against is None:
+        return chosen
+    label = sides.label_of(selection.against)
+    return [c for case in chosen for c in (case, on_side(case, label))]
+
+
+def on_side(case: Case, label: str) -> Case:
+    """Return a case as the other side visits it."""
+    return replace(case, options={**case.options, SIDE: label})
 
 
 def _devices(
@@ -266,4 +278,6 @@ def _ordered(cases: Iterable[Case]) -> list[Case]:
 
 def group(case: Case) -> str:
     """Return what shares a fresh process: all kernels together, each network by itself."""
-    return f"{case.runtime}/{case.device}/" + ("kernels" if case.kind == "kernel" else case.name)
+    whose = f"/{case.options[SIDE]}" if SIDE in case.options else ""
+    name = "kernels" if case.kind == "kernel" else case.name
+    return f"{case.runtime}/{case.device}/{name}{whose}"

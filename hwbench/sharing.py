@@ -93,7 +93,7 @@ def _lacking(name: str, plan: Plan) -> str:
 def _sum(way: str, of: Made, scratch: Made, tasks: int) -> _Sum:
     """Return what the tasks are the sum of, and how that is known."""
     measured = of.recipe is not None and of.recipe.shortcut.measured is not None
-    step = "was measured" if measured else "is by theory, not measured,"
+    step = "was measured" if measured else "is by theory, not measured"
     if way == "multitask":
         return _Sum(
             own=1.0,
@@ -108,7 +108,7 @@ def _sum(way: str, of: Made, scratch: Made, tasks: int) -> _Sum:
             own=tasks / 2,
             scratch=1.0 + epochs * (tasks / 2 - 1),
             basis=f"columns of 1 to {tasks}; the first is from scratch, the step of the last"
-            f" {step} those between by their share",
+            f" {step}, those between by their share",
         )
     if way == "lora":
         basis = "a run a task on one pretrained backbone"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hwbench import batch_fit, outcomes, stats
-from hwbench.case import HARDENING, SHORTCUT
+from hwbench.case import HARDENING, SHORTCUT, SIDE
 from hwbench.errors import BadInput
 from hwbench.estimated import Assumption
 from hwbench.measurement import Measurement, Record
@@ -83,6 +83,7 @@ def candidates(record: Record, wanted: Wanted) -> list[Measurement]:
         and m.name == wanted.workload
         and m.phase == "training"
         and way_of(m) is None
+        and SIDE not in m.runtime_options
         and m.status == "ok"
         and m.wall_s is not None
         and m.batch_size is not None

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from hwbench import registry
+from hwbench.case import SIDE
 from hwbench.device import Device
 from hwbench.doctor import Findings
 from hwbench.energy_views import energies
@@ -50,7 +51,8 @@ def plan(value: Plan) -> str:
 
 def record(value: Record) -> str:
     """Return the tables of a record, one pair for each device and dtype, and what did not run."""
-    done = [m for m in value.measurements if m.status == "ok"]
+    whole = [m for m in value.measurements if m.status == "ok"]
+    done = [m for m in whole if SIDE not in m.runtime_options]
     parts = []
     for device, dtype in dict.fromkeys((m.device, m.dtype) for m in done):
         here = [m for m in done if (m.device, m.dtype) == (device, dtype)]
@@ -151,6 +153,8 @@ def ending(outcome: Outcome) -> str:
     counts = {s: sum(m.status == s for m in measurements) for s in ("ok", "failed", "skipped")}
     said = ", ".join(f"{n} {s}" for s, n in counts.items() if n)
     lines = [f"record: {outcome.path}  ({said}; {seconds(outcome.record.duration_s)})"]
+    if outcome.record.protocol.against is not None:
+        lines.append(f"the two sides: hwbench compare {outcome.path}")
     if outcome.message:
         lines.insert(0, f"hwbench: {outcome.message}")
     if outcome.ended in ("interrupted", "storage_full"):

@@ -85,6 +85,7 @@ def test_cases_of_one_run_are_pairs_and_the_machines_drift_is_in_both() -> None:
     assert pair.ratio.point == pytest.approx(1 / 1.05)
     assert pair.ratio.high - pair.ratio.low < 1e-6
     assert pair.verdict == "faster" and "rounds that visited both" in pair.basis
+    assert not done.not_comparable
 
 
 def test_across_holds_cases_of_two_records_against_each_other() -> None:

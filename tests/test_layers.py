@@ -47,7 +47,7 @@ LAYERS = {
     " scaling_efficiency scaling_facts scaling_kernel scaling_table scenario_figures"
     " scenarios screening search_notes search_plan searching selection server_search"
     " serving sharing sharing_asked shortcut_finding shortcut_making shortcuts_file"
-    " sightings signs skypilot_catalog solving spending step_ratio step_source"
+    " sides sightings signs skypilot_catalog solving spending step_ratio step_source"
     " stopping store summary sysfs targets timing training_choice tuning user_cache"
     " validation_file validations verdicts virtual visiting way_times worker",
     "verbs": "compare doctor estimate instances_study listing plot power report run"

@@ -1,5 +1,6 @@
 """`hwbench report`: one page with the answer first, that does nothing a stranger's file says."""
 
+import html
 import json
 import re
 import shutil
@@ -165,3 +166,60 @@ def test_the_script_is_one_that_a_browser_can_read() -> None:
     script = Path(report_html.__file__).parent / "page" / "page.js"
     done = subprocess.run(["node", "--check", str(script)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+MOVED = """<script>
+var seen = [];
+function note() {
+  var lines = document.querySelectorAll("#live polyline"), cells = [];
+  document.querySelectorAll("#live-rows td").forEach(function (c) { cells.push(c.textContent); });
+  seen.push({ first: lines[lines.length - 1].getAttribute("points"), cells: cells,
+    size: document.getElementById("size-said").textContent });
+}
+function set(name, value) {
+  var input = document.getElementById(name);
+  input.value = value;
+  input.dispatchEvent(new Event("input"));
+  note();
+}
+note(); set("price", 30); set("price", 0); set("size", 1000); set("what", "time_s");
+document.querySelector("#options th button").click();
+var order = [];
+document.querySelectorAll("#options tbody tr").forEach(function (r) {
+  order.push(r.cells[0].textContent);
+});
+var told = document.createElement("pre");
+told.id = "told";
+told.textContent = JSON.stringify({ seen: seen, order: order });
+document.body.appendChild(told);
+</script></body>"""
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no browser to open the page in")
+def test_in_a_browser_the_sliders_move_the_curves_and_heads_sort(tmp_path: Path) -> None:
+    path = estimate()
+    page = tmp_path / "r.html"
+    page.write_text(written(path).replace("</body>", MOVED))
+    done = subprocess.run(
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+         "--no-first-run", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--enable-logging=stderr", f"--user-data-dir={tmp_path / 'profile'}",
+         "--dump-dom", page.as_uri()],
+        capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert "CONSOLE" not in done.stderr  # no error, and nothing that the policy had to refuse
+    (found,) = re.findall(r'<pre id="told">(.*?)</pre>', done.stdout, re.S)
+    told = json.loads(html.unescape(found))
+    start, dearer, back, larger, time = told["seen"]
+    rows = json.loads(path.read_text())["rows"]
+    costs = sorted(r["cost_usd"]["point"] for r in rows if r["cost_usd"])
+    assert start["size"] == "10,000 samples"
+    shown = [float(c[1:].replace(",", "")) for c in start["cells"][2::3] if c.startswith("$")]
+    assert shown == pytest.approx(costs, abs=0.01)  # the file's own, at the plan's own size
+    assert dearer["first"] != start["first"] == back["first"]
+    raised = [float(c[1:].replace(",", "")) for c in dearer["cells"][2::3] if c.startswith("$")]
+    assert raised == pytest.approx([c * 10**0.3 for c in costs], abs=0.02)
+    assert larger["size"] == "100,000 samples" and larger["cells"] != start["cells"]
+    assert time["first"] != larger["first"]
+    assert told["order"] == sorted(told["order"])

@@ -77,6 +77,12 @@ class BatchSize(Count):
     metavar="DUR",
     help="What server's 99th percentile must stay within: 50ms, 2s.",
 )
+@click.option(
+    "--against",
+    metavar="SIDE",
+    help="Visit each case by another side in turn: a revision, a checkout, a Python environment,"
+    " NAME=VALUE, threads=N; then `hwbench compare RECORD`.",
+)
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="CPU threads of each runtime.")
 @click.option(
     "--processes",
@@ -142,6 +148,7 @@ def command(profile: str, dry_run: bool, as_json: bool, resume: Path | None, **c
             models=chosen["model"],
             shortcuts=chosen["shortcut"],
             hardenings=chosen["hardening"],
+            against=chosen["against"],
             threads=chosen["threads"],
             processes=chosen["processes"],
             max_seconds=_limit_s(chosen),

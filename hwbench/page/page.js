@@ -41,7 +41,8 @@
   var size = document.getElementById("size"), price = document.getElementById("price");
   var sizeSaid = document.getElementById("size-said"), priceSaid = document.getElementById("price-said");
   var what = document.getElementById("what"), svg = document.getElementById("live");
-  var rows = document.getElementById("live-rows");
+  var rows = document.getElementById("live-rows"), every = document.getElementById("every");
+  var start = size.value, NAMED = data.colours.length, FEW = 10;
   var low = Math.log(data.samples[0]), high = Math.log(data.samples[data.samples.length - 1]);
 
   function at(xs, ys, x) {  // on the line through the known points, in logarithms
@@ -70,15 +71,24 @@
     return made;
   }
   function draw() {
-    var n = Math.exp(low + (high - low) * size.value / 1000);
+    // the plan's own size as it is, not as the slider's steps would have it
+    var n = size.value === start ? data.chosen : Math.exp(low + (high - low) * size.value / 1000);
     var times = Math.pow(10, price.value / 100), kind = what.value;
     sizeSaid.textContent = Math.round(n).toLocaleString("en") + " samples";
     priceSaid.textContent = three(times) + " times today's";
     size.setAttribute("aria-valuetext", sizeSaid.textContent);
     price.setAttribute("aria-valuetext", priceSaid.textContent);
     var factor = kind === "cost_usd" ? times : 1, all = [];
+    // with today's prices too, so that the lines move when the prices do
     ways.forEach(function (w) {
-      w[kind].forEach(function (v) { if (v !== null && v > 0) { all.push(v * factor); } });
+      w[kind].forEach(function (v) { if (v !== null && v > 0) { all.push(v, v * factor); } });
+    });
+    // those of the least have colours, the others are grey
+    var ranked = ways.map(function (w, i) {
+      return { way: w, time: at(data.samples, w.time_s, n), cost: at(data.samples, w.cost_usd, n) };
+    }).sort(function (a, b) {
+      var k = kind === "cost_usd" ? "cost" : "time";
+      return (a[k] === null ? Infinity : a[k]) - (b[k] === null ? Infinity : b[k]);
     });
     while (svg.lastChild) { svg.removeChild(svg.lastChild); }
     if (all.length) {
@@ -97,14 +107,19 @@
         element("text", { x: x, y: 358, "text-anchor": "middle" }, Math.pow(10, p).toLocaleString("en"));
       }
       element("text", { x: 380, y: 378, "text-anchor": "middle" }, "samples of the dataset");
-      ways.forEach(function (w, i) {
+      ranked.slice().reverse().forEach(function (entry, reversed) {
+        var rank = ranked.length - 1 - reversed, w = entry.way;
         var points = data.samples.map(function (s, j) {
           var v = w[kind][j];
           return v === null || v <= 0 ? null : X(s).toFixed(1) + "," + Y(v * factor).toFixed(1);
         }).filter(Boolean);
-        var line = element("polyline", { points: points.join(" "), fill: "none", "stroke-width": 2,
-          stroke: data.colours[i % data.colours.length],
-          "stroke-dasharray": i < data.colours.length ? "none" : "5 3" });
+        var line = element("polyline", { points: points.join(" "), fill: "none" });
+        if (rank < NAMED) {
+          line.setAttribute("stroke", data.colours[rank]);
+          line.setAttribute("stroke-width", 2);
+        } else {
+          line.setAttribute("class", "others");
+        }
         var title = document.createElementNS(NS, "title");
         title.textContent = w.name;
         line.appendChild(title);
@@ -112,20 +127,16 @@
       element("line", { x1: X(n), x2: X(n), y1: 30, y2: 340, "class": "axis", "stroke-dasharray": "4 3" });
     }
     while (rows.lastChild) { rows.removeChild(rows.lastChild); }
-    ways.map(function (w, i) {
-      return { name: w.name, colour: data.colours[i % data.colours.length],
-        time: at(data.samples, w.time_s, n), cost: at(data.samples, w.cost_usd, n) };
-    }).sort(function (a, b) {
-      var k = kind === "cost_usd" ? "cost" : "time";
-      return (a[k] === null ? Infinity : a[k]) - (b[k] === null ? Infinity : b[k]);
-    }).forEach(function (w) {
+    ranked.slice(0, every.checked ? ranked.length : FEW).forEach(function (w, rank) {
       var row = rows.insertRow(), name = row.insertCell();
-      var dot = document.createElement("span");
-      dot.setAttribute("aria-hidden", "true");
-      dot.textContent = "\u25A0 ";
-      dot.style.color = w.colour;
-      name.appendChild(dot);
-      name.appendChild(document.createTextNode(w.name));
+      if (rank < NAMED) {
+        var dot = document.createElement("span");
+        dot.setAttribute("aria-hidden", "true");
+        dot.textContent = "\u25A0 ";
+        dot.style.color = data.colours[rank];
+        name.appendChild(dot);
+      }
+      name.appendChild(document.createTextNode(w.way.name));
       [w.time === null ? "-" : duration(w.time), w.cost === null ? "-" : money(w.cost * times)]
         .forEach(function (told) {
           var cell = row.insertCell();
@@ -134,6 +145,6 @@
         });
     });
   }
-  [size, price, what].forEach(function (input) { input.addEventListener("input", draw); });
+  [size, price, what, every].forEach(function (input) { input.addEventListener("input", draw); });
   draw();
 })();
