@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/installed
 
-.PHONY: run test bench gpu-check lint clean
+.PHONY: run test bench figures gpu-check lint clean
 
 run: $(SETUP)  ## measure this machine: a few minutes
 	$(BIN)/hwbench run --profile quick
@@ -18,6 +18,12 @@ lint: $(SETUP)
 
 bench: $(SETUP)  ## hold hwbench itself against its targets: about twenty minutes
 	$(BIN)/python -m bench --quick
+
+figures: $(SETUP)  ## draw the figures of README and docs anew, from results/
+	$(BIN)/hwbench plot cost results/estimates/resnet50.json -o docs/cost.svg --force
+	$(BIN)/hwbench plot pareto results/estimates/resnet50.json -o docs/pareto.svg --force
+	$(BIN)/hwbench plot roofline results/20261125T190648Z-standard.json -o docs/roofline.svg --force
+	$(BIN)/hwbench plot learning results/learning/digits-resnet18_small.json -o docs/learning-digits.svg --force
 
 gpu-check: $(SETUP)  ## what fakes cannot tell, on a machine with an NVIDIA GPU: three minutes
 	$(BIN)/python -m bench.gpu_check
