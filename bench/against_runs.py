@@ -53,8 +53,10 @@ def run(out: Path, name: str, side: Path, rounds: int) -> Path:
         command += ["--resume", str(path)]
     else:
         models = [x for n in NETWORKS for x in ("--model", n)]
-        command += ["--profile", "smoke", "--only", "workload/*", "--runtime", "torch", *models]
-        command += ["--processes", str(rounds), "--precision", "1", "--against", str(side)]
+        command += ["--profile", "quick", "--only", "workload/*/training/*", "--runtime", "torch"]
+        command += models
+        command += ["--processes", str(rounds), "--against", str(side)]
+        command += ["--max-seconds", "3600"]  # all rounds, whatever the profile allows
         command += ["--out", str(path), "--force"]
     subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
     return path
