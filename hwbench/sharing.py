@@ -112,6 +112,7 @@ def _sum(way: str, of: Made, scratch: Made, tasks: int) -> _Sum:
         )
     if way == "lora":
         basis = "a run a task on one pretrained backbone"
+        basis += "" if measured else f"; its step {step}"
         return _Sum(own=float(tasks), scratch=0.0, basis=basis)
     return _Sum(own=float(tasks), scratch=0.0, basis="a run a task")
 

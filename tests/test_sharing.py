@@ -69,6 +69,10 @@ def test_only_the_ways_that_are_asked_for() -> None:
     file = asked(of_steps(by("lora", 0.05)), tasks=2, sharing=("separate", "lora"))
     assert [s.sharing for s in file.sharing] == ["separate", "lora"]
     assert [r.shortcut for r in file.rows] == ["from_scratch", "lora"]
+    (told,) = [s for s in file.sharing if s.sharing == "lora"]
+    assert told.basis == "a run a task on one pretrained backbone"
+    (by_theory,) = asked(of_steps(), tasks=2, sharing=("lora",)).sharing
+    assert by_theory.basis.endswith("; its step is by theory, not measured")
     assert not asked(of_steps(), epochs=1.0).sharing
 
 
