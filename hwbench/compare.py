@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import hwbench
-from hwbench import case_pairs, ratio_tests, spending, store
+from hwbench import case_pairs, ratio_tests, spending, stats, store
 from hwbench.case import SIDE
 from hwbench.case_pairs import Matched
 from hwbench.compared import (
@@ -204,22 +204,23 @@ def _energy(m: Matched, level: float) -> tuple[RatioOf | None, str | None]:
     assert a is not None and b is not None
     if a.parts != b.parts:
         return None, f"of {'+'.join(a.parts)} in the base, of {'+'.join(b.parts)} in the other"
+    halves = [_half(e, level) for e in (a, b)]
+    for half, side in zip(halves, ("base", "other"), strict=True):
+        if half is None:
+            return None, f"of the {side} it is modelled in part, or none: its range is no interval"
     items = (m.base.work.items_per_iteration or 1, m.other.work.items_per_iteration or 1)
     point = math.log(b.point / a.point * items[0] / items[1])
-    half = math.hypot(*(_half(e) for e in (a, b)))
-    return (
-        RatioOf(
-            point=math.exp(point),
-            low=math.exp(point - half),
-            high=math.exp(point + half),
-            level=level,
-        ),
-        None,
-    )
+    half = math.hypot(*(h for h in halves if h is not None))
+    ends = {"low": math.exp(point - half), "high": math.exp(point + half)}
+    return RatioOf(point=math.exp(point), level=level, **ends), None
 
 
-def _half(e: Energy) -> float:
-    return math.log(e.high / e.low) / 2 if 0 < e.low <= e.high else 0.0
+def _half(e: Energy, level: float) -> float | None:
+    """Return half of an energy's interval in logarithms, at this level; None where it has none."""
+    if e.level is None or not 0 < e.low <= e.high:
+        return None
+    own, asked = (stats.normal_quantile(x) for x in (e.level, level))
+    return math.log(e.high / e.low) / 2 * asked / own
 
 
 def _cost(ratio: RatioOf, sides: tuple[Side, Side]) -> tuple[RatioOf | None, str | None]:

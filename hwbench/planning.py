@@ -6,7 +6,7 @@ Nothing is measured here and no framework is imported; what the runtimes can use
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hwbench import registry, scenarios
+from hwbench import registry, scenarios, sides
 from hwbench.batch import BatchChoice
 from hwbench.case import HARDENING, KERNEL_PHASES, Case
 from hwbench.measurement import Protocol, Work
@@ -68,7 +68,7 @@ def plan(
         max_seconds=max_seconds,
         seed=1,
         max_rounds=selection.processes or profile.max_rounds,
-        against=selection.against,
+        against=None if selection.against is None else sides.side_of(selection.against).spec,
         precision_frac=selection.precision or profile.precision_frac,
         soak_s=_soak(profile, selection),
         scenario_visit_s=scenarios.visit_budget_s(

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from hwbench import compare_view, report
 from hwbench.chart_kind import Given
@@ -32,9 +33,22 @@ def page(found: Reported) -> Page:
     return Page(
         title=_question(found),
         answer=tuple(answers),
-        sections=tuple(sections),
+        sections=_told_apart(sections),
         live=_live(estimates[0].value) if estimates else None,
     )
+
+
+def _told_apart(sections: Sequence[Section]) -> tuple[Section, ...]:
+    """Return the sections with no name of a table twice: two estimates have the same tables."""
+    seen: dict[str, int] = {}
+    made = []
+    for section in sections:
+        tables = []
+        for table in section.tables:
+            n = seen[table.name] = seen.get(table.name, 0) + 1
+            tables.append(replace(table, name=f"{table.name}-{n}") if n > 1 else table)
+        made.append(replace(section, tables=tuple(tables)))
+    return tuple(made)
 
 
 def _question(found: Reported) -> str:

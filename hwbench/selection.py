@@ -90,7 +90,7 @@ def selected(
     chosen = _ordered(_matching(cases, selection))
     if selection.against is None:
         return chosen
-    label = sides.label_of(selection.against)
+    label = sides.side_of(selection.against).label
     return [c for case in chosen for c in (case, on_side(case, label))]
 
 

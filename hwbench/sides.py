@@ -6,8 +6,10 @@ meanwhile is in both; `hwbench compare` takes the ratios of the rounds.
 
 import os
 import re
+import shutil
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -24,8 +26,12 @@ _SETTING = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.S)
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """How the children of the other side are started; `what` says it for a reader."""
+    """How the children of the other side are started; `what` says it for a reader.
 
+    `spec` asks for the same side again: of a revision it is the commit, which HEAD may leave.
+    """
+
+    spec: str
     label: str  # in the ids of its cases
     what: str
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -53,19 +59,21 @@ def label_of(spec: str) -> str:
 
 
 def _of_setting(name: str, value: str) -> Side:
-    label = label_of(f"{name}={value}")
+    spec = f"{name}={value}"
+    label = label_of(spec)
     if name == THREADS:
         if not value.isdecimal() or int(value) < 1:
             raise BadInput(f"--against threads={value}: a number of threads from 1")
-        return Side(label=label, what=f"{value} threads", threads=int(value))
-    return Side(label=label, what=f"{name}={value} in the environment", environment={name: value})
+        return Side(spec=spec, label=label, what=f"{value} threads", threads=int(value))
+    what = f"{name}={value} in the environment"
+    return Side(spec=spec, label=label, what=what, environment={name: value})
 
 
 def _of_path(spec: str, path: Path) -> Side:
     whole = path.absolute()
     label = label_of(spec)
     if (path / "hwbench" / "__init__.py").is_file():
-        return Side(label=label, what=f"the checkout {spec}", environment=_from(whole))
+        return Side(spec=spec, label=label, what=f"the checkout {spec}", environment=_from(whole))
     python = path / "bin" / "python" if path.is_dir() else whole
     if not python.is_file() or not os.access(python, os.X_OK):
         raise BadInput(
@@ -73,7 +81,10 @@ def _of_path(spec: str, path: Path) -> Side:
             " environment), and is no Python itself"
         )
     return Side(
-        label=label, what=f"the Python of {spec}", environment={PYTHON: str(python.absolute())}
+        spec=spec,
+        label=label,
+        what=f"the Python of {spec}",
+        environment={PYTHON: str(python.absolute())},
     )
 
 
@@ -95,10 +106,20 @@ def _of_revision(spec: str) -> Side:
         packed = _git("archive", name, "hwbench", "kernels")
         if packed is None:
             raise BadInput(f"--against {spec}: git cannot lay out the files of {name[:12]}")
-        place.mkdir(parents=True, exist_ok=True)
+        _lay_out(packed, place)
+    what = f"revision {name[:12]} ({spec})"
+    return Side(spec=name, label=name[:12], what=what, environment=_from(place))
+
+
+def _lay_out(packed: bytes, place: Path) -> None:
+    """Unpack an archive into `place`, all of it or nothing."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent) as folder:
+        made = Path(folder) / place.name
         with tarfile.open(fileobj=BytesIO(packed)) as archive:
-            archive.extractall(place, filter="data")
-    return Side(label=name[:12], what=f"revision {name[:12]} ({spec})", environment=_from(place))
+            archive.extractall(made, filter="data")
+        shutil.rmtree(place, ignore_errors=True)  # half of one, of a run that was killed
+        made.rename(place)
 
 
 def _git(*arguments: str) -> bytes | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hwbench import compare, compare_view, ratio_tests, stats
+from hwbench import compare, compare_view, json_schema, ratio_tests, stats
 from hwbench.cli import status_of
 from hwbench.compare import Options
 from hwbench.compared import Comparison, RatioOf
@@ -209,14 +209,27 @@ def test_prices_make_a_ratio_of_dollars() -> None:
 
 
 def test_meters_make_a_ratio_of_joules_where_they_cover_the_same() -> None:
-    base = record(measured(case(100), *EVEN, watts=(50.0, 10.0)))
-    other = record(measured(case(100), *EVEN, watts=(100.0, 10.0)))
-    assert only(held(base, other)).energy_ratio.point == pytest.approx(2)
-    gpu = record(measured(case(100), *EVEN, watts=(100.0, 10.0), parts=("gpu",)))
-    pair = only(held(base, gpu))
+    base, other = metered(50.0), metered(100.0)
+    ratio = only(held(base, other, level=0.9)).energy_ratio
+    assert ratio.point == pytest.approx(2) and ratio.level == 0.9
+    # 5 % either way on each side at 95 %, in quadrature, at the level that is asked for
+    half = math.hypot(math.log(1.05), math.log(1.05)) * 1.6449 / 1.96
+    assert math.log(ratio.high / ratio.low) / 2 == pytest.approx(half, rel=1e-3)
+    pair = only(held(base, metered(100.0, level=None)))
+    assert pair.energy_ratio is None and "its range is no interval" in pair.reasons["energy_ratio"]
+    pair = only(held(base, metered(100.0, parts=("gpu",))))
     assert (
         pair.energy_ratio is None and "of cpu in the base, of gpu" in pair.reasons["energy_ratio"]
     )
+
+
+def metered(watts: float, level: float | None = 0.95, parts: Sequence[str] = ("cpu",)) -> Record:
+    """Return a record whose energy is known to 5 %."""
+    found = measured(case(100), *EVEN, watts=(watts, 10.0), parts=parts)
+    e = found.energy_j
+    assert e is not None
+    band = replace(e, low=e.point / 1.05, high=e.point * 1.05, level=level)
+    return record(replace(found, energy_j=band))
 
 
 @pytest.mark.parametrize(
@@ -274,8 +287,18 @@ def test_the_command_prints_a_table_and_exits_by_its_answer(
         told["schema"] == "hwbench.compare/1" == json.loads(Path("kept.json").read_text())["schema"]
     )
     assert {"id", "base", "other", "ratio", "verdict"} <= set(told["pairs"][0])
+    assert status_of(["compare", base, base, "--out", "kept.json"]) == 2
+    assert "exists: --force writes over it" in capsys.readouterr().err
+    assert status_of(["compare", base, base, "--out", "kept.json", "--force"]) == 0
     assert status_of(["compare", base, "missing.json"]) == 2
     assert status_of(["compare", base, other, "--across", "runtime,nonsense"]) == 2
+
+
+def test_the_published_schema_is_that_of_the_comparison() -> None:
+    published = Path(__file__).parent.parent / "docs" / "compare.schema.json"
+    assert published.read_text() == json_schema.published("compare"), (
+        "run: python -m hwbench.json_schema compare > docs/compare.schema.json"
+    )
 
 
 def test_a_strangers_strings_do_no_harm_in_text_and_markdown(

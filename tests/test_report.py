@@ -98,6 +98,15 @@ def test_images_tables_and_inputs_can_be_read_aloud() -> None:
     assert len(ids) == len(set(ids))
 
 
+def test_two_estimates_in_one_page_have_tables_of_their_own() -> None:
+    one = estimate()
+    two = one.with_name("second.json")
+    two.write_text(one.read_text())
+    page = Reader(written(one, two))
+    ids = [a["id"] for _, a in page.tags if "id" in a]
+    assert len(ids) == len(set(ids)) and {"options", "options-2"} <= set(ids)
+
+
 def test_the_sliders_have_the_files_own_numbers() -> None:
     path = estimate()
     (held,) = re.findall(r'id="curves">(.*?)</script>', written(path))

@@ -54,6 +54,12 @@ def test_a_revision_is_laid_out_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (laid / "hwbench" / "__init__.py").read_text() == "OLD = True\n"
     assert laid.name.startswith(side.label) and "HEAD" in side.what
     assert sides.side_of("HEAD") == side
+    # the run keeps the commit: what HEAD is when the run is resumed is another matter
+    assert side.spec == laid.name
+    subprocess.run([*git, "commit", "-qam", "second"], check=True)
+    later = sides.side_of("HEAD")
+    assert later.label != side.label
+    assert sides.side_of(side.spec).environment == side.environment
 
 
 def test_each_case_is_planned_on_both_sides_in_processes_of_their_own() -> None:

@@ -52,8 +52,9 @@ class Names(click.ParamType):  # type: ignore[type-arg]
 @click.option("--catalog", type=_PATH, metavar="FILE", help="A company's own prices.")
 @click.option("--markdown", is_flag=True, help="For a pull request.")
 @click.option("--out", type=_PATH, metavar="FILE", help="Keep the comparison.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
 @json_option
-def command(as_json: bool, markdown: bool, out: Path | None, **chosen: Any) -> int:
+def command(as_json: bool, markdown: bool, out: Path | None, force: bool, **chosen: Any) -> int:
     """Compare records case by case: machines, instances, runtimes, versions, before and after.
 
     A case is faster or slower where its interval excludes 1, corrected for the number of cases, and
@@ -64,9 +65,12 @@ def command(as_json: bool, markdown: bool, out: Path | None, **chosen: Any) -> i
     """
     from hwbench import compare as verb
     from hwbench import compare_file, compare_view, store
+    from hwbench.errors import BadInput
     from hwbench.render import printable
 
     if out is not None:
+        if out.exists() and not force:
+            raise BadInput(f"{out}: exists: --force writes over it")
         store.check_writable(out)
     done = verb.compare(verb.Options(**chosen, argv=("hwbench", *sys.argv[1:])))
     if out is not None:
