@@ -1,6 +1,7 @@
 """The verb `validate`: predict a training run from a short measurement, then train for real.
 
-The prediction is on the disk before the run begins, and every finished epoch after it.
+The prediction is on the disk before the run begins, and the finished epochs after it, once a second
+at most.
 """
 
 import datetime

@@ -54,7 +54,8 @@ LAYERS = {
     " shortcuts_learn shortcuts_study validate",
     "shell": "__main__ bar chart_text cli cli.* compare_view energy_views estimate_table"
     " estimate_units estimate_view instances_view learning_view power_view render"
-    " report_html report_markdown report_words scenario_views search_view sharing_view"
+    " report_estimate report_html report_markdown report_parts report_record"
+    " report_shortcuts report_words scenario_views search_view sharing_view"
     " shortcuts_view tuning_view validation_view views watching",
 }
 
