@@ -1,7 +1,7 @@
 """How often `run --against` calls equal sides different, and finds one that is 5 % slower.
 
 `python -m bench.against_runs --out DIR` runs small networks and kernels against a copy of this
-checkout, and against one in which every timed loop takes 5 % longer, in `--rounds` rounds; goes on
+checkout, and against one in which every timed loop takes 5 % longer; goes on
 where it was stopped, and prints the verdicts. `--table` prints those that are there.
 """
 
@@ -45,7 +45,7 @@ def checkout(place: Path, *, slow: bool) -> Path:
     return made
 
 
-def run(out: Path, name: str, side: Path, rounds: int) -> Path:
+def run(out: Path, name: str, side: Path, rounds: int | None) -> Path:
     """Run both sides of one kind, or go on with it; return the record."""
     path = out / f"{name}.json"
     command = [sys.executable, "-m", "hwbench", "run"]
@@ -55,7 +55,8 @@ def run(out: Path, name: str, side: Path, rounds: int) -> Path:
         models = [x for n in NETWORKS for x in ("--model", n)]
         command += ["--profile", "quick", "--only", "workload/*/training/*", "--runtime", "torch"]
         command += models
-        command += ["--processes", str(rounds), "--against", str(side)]
+        command += ["--processes", str(rounds)] if rounds else []
+        command += ["--against", str(side)]
         command += ["--max-seconds", "3600"]  # all rounds, whatever the profile allows
         command += ["--out", str(path), "--force"]
     subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
@@ -71,7 +72,7 @@ def verdicts(path: Path) -> collections.Counter[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--rounds", type=int, help="of every case; left out: hwbench's own rule")
     parser.add_argument("--times", type=int, default=3, help="runs of each kind")
     parser.add_argument("--table", action="store_true")
     asked = parser.parse_args()

@@ -3,10 +3,10 @@
 A death, a hang or a failure is the visit's result, never an error here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 
-from hwbench import fitting, planning, scenarios
+from hwbench import alternating, fitting, planning, scenarios
 from hwbench.case import Case
 from hwbench.child import ChildFailed
 from hwbench.crew import Crew
@@ -46,6 +46,26 @@ class Asking:
             self.crew.lose(case)
             return failure(case, number, e.code, str(e))
 
+    def in_turn(
+        self, cases: Sequence[Case], number: int, unchecked: Container[str]
+    ) -> list[VisitResult]:
+        """Have both sides of a case visited in round `number`, in blocks (`alternating`)."""
+
+        def block(case: Case, first: bool, last: bool) -> VisitResult:
+            try:
+                return self._asked(
+                    case,
+                    number,
+                    check=first and case.id in unchecked,
+                    pace=alternating.paced(self._pace(case), first=first),
+                    keep=not last,
+                )
+            except ChildFailed as e:
+                self.crew.lose(case)
+                return failure(case, number, e.code, str(e))
+
+        return alternating.in_turn(cases, block, self.clock)
+
     def draw(self, case: Case, terms: DrawTerms) -> VisitResult:
         """Have the case run for the meters: its answer was checked before."""
         try:
@@ -75,6 +95,8 @@ class Asking:
         check: bool,
         trial: bool = False,
         draw: DrawTerms | None = None,
+        pace: Pace | None = None,
+        keep: bool = False,
     ) -> VisitResult:
         blocked = self.preparation.blocked(case.plain)
         if blocked is not None:
@@ -84,13 +106,13 @@ class Asking:
         request = VisitRequest(
             case=case.plain,
             threads=self.crew.threads(case),
-            pace=self._pace(case),
+            pace=pace or self._pace(case),
             round=number,
             process=child.number,
             run_start=self.run_start,
             seed=self.protocol.seed,
             check=check,
-            keep=not self.protocol.fresh_processes and not trial,
+            keep=keep or (not self.protocol.fresh_processes and not trial),
             trial=trial,
             memory_limit_bytes=self.crew.memory_limit(case),
             serving=self._terms(case),

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from hwbench import codec, host, sides
@@ -24,6 +25,7 @@ class Crew:
         self._side = sides.side_of(protocol.against) if protocol.against is not None else None
         self._members: dict[str, ChildLike] = {}
         self._limits: dict[str, int | None] = {}
+        self._alone: set[str] = set()  # the keys of those that do not fit beside their other side
         # Compilers' caches live for one run: its first process compiles in truth, later ones load.
         self._scratch = Path(tempfile.mkdtemp(prefix="hwbench-run-"))
 
@@ -45,7 +47,9 @@ class Crew:
 
     def _started(self, key: str, side: Side | None = None) -> ChildLike:
         if key not in self._members:
-            self._limits[key] = self.room_bytes()
+            beside = self._side is not None and key not in self._alone
+            room = self.room_bytes()
+            self._limits[key] = room // 2 if room and beside else room
             threads = (side.threads if side else None) or self.protocol.threads
             environment = self._environment() | dict(side.environment if side else {})
             self._members[key] = self._spawn(self._next, threads, environment)
@@ -72,12 +76,20 @@ class Crew:
         """Read the outcome of a visit from a reply."""
         return codec.decode(VisitResult, reply.result)
 
-    def done_with(self, case: Case, upcoming: Case | None) -> None:
-        """End the case's child if it was fresh and the next case is not of its group."""
-        if not self.protocol.fresh_processes:
-            return
-        if upcoming is None or group(upcoming) != group(case):
+    def done_with(self, case: Case, upcoming: Iterable[Case]) -> None:
+        """End the case's child if it was fresh and none of the next cases is of its group."""
+        if self.protocol.fresh_processes and group(case) not in map(group, upcoming):
             self.lose(case)
+
+    def apart(self, cases: Iterable[Case]) -> None:
+        """End the children of cases that do not fit beside each other; from now on one by one."""
+        for case in cases:
+            self.lose(case)
+            self._alone.add(self._key(case))
+
+    def is_apart(self, case: Case) -> bool:
+        """Return whether a case is visited without its other side beside it."""
+        return self._key(case) in self._alone
 
     def lose(self, case: Case) -> None:
         """End the child of a case, which a next visit starts anew."""

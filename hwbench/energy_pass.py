@@ -60,7 +60,7 @@ class Stage:
                 left_s = (len(cases) - n) * self.case_s + _idle_s(self.terms)
                 self.progress.visiting(f"energy of {case.id}", n + 1, len(cases), left_s)
                 self._case(meters, case)
-                self.asking.crew.done_with(case, cases[n + 1] if n + 1 < len(cases) else None)
+                self.asking.crew.done_with(case, cases[n + 1 : n + 2])
             self._idle(meters)
         return cut
 

@@ -30,7 +30,7 @@ SCHEMA = "hwbench.record/1"
 
 Status = Literal["ok", "skipped", "failed"]
 Verdict = Literal["valid", "noisy", "throttled", "drifting", "implausible"]
-StopReason = Literal["precision", "settled", "time", "rounds"]
+StopReason = Literal["precision", "settled", "time", "rounds", "ratio"]
 SteadyKind = Literal["flat", "warm-up", "slow-down", "no steady state"]
 
 

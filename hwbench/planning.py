@@ -6,7 +6,7 @@ Nothing is measured here and no framework is imported; what the runtimes can use
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hwbench import registry, scenarios, sides
+from hwbench import alternating, registry, scenarios, sides, stopping
 from hwbench.batch import BatchChoice
 from hwbench.case import HARDENING, KERNEL_PHASES, Case
 from hwbench.measurement import Protocol, Work
@@ -54,20 +54,20 @@ def plan(
     Raises what `selection.selected` raises.
     """
     planned = [_planned(c, facts[c.runtime]) for c in selected(profile, selection, facts, present)]
-    rounds = selection.processes or profile.rounds
+    two = selection.against is not None
+    rounds = selection.processes or max(profile.rounds, stopping.PAIR_ROUNDS if two else 0)
+    most = max(profile.max_rounds, stopping.MOST_PAIR_ROUNDS if two else 0)
     max_seconds = selection.max_seconds or profile.max_seconds
     protocol = Protocol(
         rounds=rounds,
         visit_s=profile.visit_s,
         visit_limit_s=profile.visit_limit_s,
         min_samples=profile.min_samples,
-        fresh_processes=profile.fresh_processes
-        or selection.processes is not None
-        or selection.against is not None,
+        fresh_processes=profile.fresh_processes or selection.processes is not None or two,
         threads=threads,
         max_seconds=max_seconds,
         seed=1,
-        max_rounds=selection.processes or profile.max_rounds,
+        max_rounds=selection.processes or most,
         against=None if selection.against is None else sides.side_of(selection.against).spec,
         precision_frac=selection.precision or profile.precision_frac,
         soak_s=_soak(profile, selection),
@@ -195,4 +195,6 @@ def visit_s(case: Case, protocol: Protocol) -> float:
     own = work(replace(case, options={}) if case.way else case)  # a shortcut takes hardly longer
     iteration_s = (own.flops_per_iteration or 0) / speed
     soak_s = protocol.soak_s.get(family(case.device), 0.0)
+    if protocol.against is not None:
+        return soak_s + alternating.visit_s(iteration_s)
     return soak_s + max(protocol.visit_s * 1.3, (protocol.min_samples + 2) * iteration_s)

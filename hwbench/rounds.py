@@ -5,12 +5,13 @@ visit is in the journal before the next begins.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from hwbench import (
+    alternating,
     energy_pass,
     energy_planning,
     fitting,
@@ -21,7 +22,7 @@ from hwbench import (
     summary,
 )
 from hwbench.asking import Asking
-from hwbench.case import SIDE, Case
+from hwbench.case import Case
 from hwbench.crew import Crew
 from hwbench.energy_pass import StartSampler
 from hwbench.errors import StorageFull
@@ -29,7 +30,6 @@ from hwbench.journal import Header, Journal
 from hwbench.ledger import Ledger
 from hwbench.measurement import Measurement, Record
 from hwbench.outcomes import ASSUMED, Spread
-from hwbench.planning import PlannedCase
 from hwbench.preparation import Preparation
 from hwbench.probing import Spawn
 from hwbench.progress import Progress
@@ -145,7 +145,7 @@ class Rounds:
     def _left(self) -> Iterator[tuple[Case, int]]:
         """Yield the (case, round) pairs that are still to be visited, in order."""
         for number in range(self.protocol.rounds):
-            for planned in _in_turn(self.header.cases, number):
+            for planned in alternating.ordered(self.header.cases, number):
                 seen = self.ledger.visits[planned.case.id]
                 over = any(v.status == "failed" or v.round == number for v in seen)
                 if planned.skip is None and not over:
@@ -153,16 +153,44 @@ class Rounds:
 
     def _make(self, left: list[tuple[Case, int]]) -> bool:
         """Visit; return whether time ran out before all were made."""
-        cut = False
-        for n, (case, number) in enumerate(left):
-            if self._over(case):
-                cut = cut or not self._failed(case)
-                continue
-            self.progress.visiting(case.id, n + 1, len(left), self._left_s(left[n:]))
-            self._keep(self._visit(case, number))
-            coming = (c for c, _ in left[n + 1 :] if not self._over(c))
-            self.crew.done_with(case, next(coming, None))
+        cut, made = False, 0
+        turns = list(alternating.turns(left, together=self.protocol.scenario_visit_s is None))
+        for n, turn in enumerate(turns):
+            open_ = [(case, number) for case, number in turn if not self._over(case)]
+            cut = cut or any(self._over(c) and not self._failed(c) for c, _ in turn)
+            if open_:
+                left_s = self._left_s(left[made:])
+                self.progress.visiting(open_[0][0].id, made + 1, len(left), left_s)
+                for visit in self._visited(open_):
+                    self._keep(visit)
+                coming = next(
+                    (
+                        now
+                        for t in turns[n + 1 :]
+                        if (now := [c for c, _ in t if not self._over(c)])
+                    ),
+                    [],
+                )
+                for case, _ in open_:
+                    self.crew.done_with(case, coming)
+            made += len(turn)
         return cut
+
+    def _visited(self, turn: alternating.Turn) -> Iterator[VisitResult]:
+        """Make the visits of a turn: both sides of a case in blocks, if there is room for both."""
+        cases, number = [case for case, _ in turn], turn[0][1]
+        if len(turn) == 2 and not any(self.crew.is_apart(c) for c in cases):
+            unchecked = {c.id for c in cases if not self._checked(c)}
+            found = self.asking.in_turn(cases, number, unchecked)
+            if not any(v.code in alternating.ALONE for v in found):
+                yield from found
+                return
+            self.progress.note(f"{cases[0].id}: not with its other side beside it: one by one")
+            self.crew.apart(cases)
+        for case in cases:
+            yield self._visit(case, number)
+            if len(turn) == 2:
+                self.crew.lose(case)
 
     def _refine(self) -> None:
         """Visit on what is not precise yet, while there is time."""
@@ -175,8 +203,14 @@ class Rounds:
 
     def _wanting(self) -> Iterator[Case]:
         """Yield the cases that another visit may bring to the precision that is wanted."""
+        measured = self.ledger.measured
+        if self.protocol.against is not None:
+            for own, other in alternating.pairs(self.header.cases):
+                if stopping.wanting_pair(measured[own.id], measured[other.id], self.protocol):
+                    yield from (own, other)
+            return
         for planned in self.header.cases:
-            m = self.ledger.measured[planned.case.id]
+            m = measured[planned.case.id]
             if m.status == "ok" and m.wall_s is not None:
                 medians = [stats.median(r) for r in summary.calm_rounds(m.samples)]
                 if stopping.wanting(m.wall_s, medians, self.protocol):
@@ -279,13 +313,3 @@ class Rounds:
 
     def _save(self) -> None:
         store.save(self._record(), self.out)
-
-
-def _in_turn(cases: Sequence[PlannedCase], number: int) -> list[PlannedCase]:
-    """Return the cases of a round; in every second one the other side of each goes first."""
-    ordered = list(cases)
-    if number % 2:
-        for i, planned in enumerate(cases):
-            if SIDE in planned.case.options and i and cases[i - 1].case.id == planned.case.plain.id:
-                ordered[i - 1], ordered[i] = ordered[i], ordered[i - 1]
-    return ordered

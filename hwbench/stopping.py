@@ -6,15 +6,25 @@ A case is visited `rounds` times at least; one that is not precise then is visit
 
 from collections.abc import Sequence
 
-from hwbench import repeats
-from hwbench.measurement import Protocol, Stopped, StopReason, Wall
+from hwbench import ratio_tests, repeats, stats
+from hwbench.measurement import Measurement, Protocol, Stopped, StopReason, Wall
 
 LEAST_SAMPLES = 10  # of a case, before its interval is believed to be narrow
+# Of `run --against`: rounds at least, and at most while the ratio's interval (95 %) is wider.
+PAIR_ROUNDS, MOST_PAIR_ROUNDS, PAIR_HALF_LOG, PAIR_LEVEL = 8, 24, 0.015, 0.95
 
 
 def wanting(wall: Wall, medians: Sequence[float], protocol: Protocol) -> bool:
     """Return whether another visit is wanted after the planned ones."""
     return _decided(wall, medians, protocol) is None and len(medians) < most(protocol)
+
+
+def wanting_pair(base: Measurement, other: Measurement, protocol: Protocol) -> bool:
+    """Return whether another round is wanted of two sides after the planned ones."""
+    if base.status != "ok" or other.status != "ok" or base.visits.done >= most(protocol):
+        return False
+    ln = ratio_tests.of_pair(base, other, paired=True)
+    return stats.student_t(PAIR_LEVEL, ln.freedom) * ln.error > PAIR_HALF_LOG
 
 
 def most(protocol: Protocol) -> int:
@@ -24,9 +34,15 @@ def most(protocol: Protocol) -> int:
 
 def stopped(wall: Wall, medians: Sequence[float], protocol: Protocol) -> Stopped:
     """Say why no more samples were taken; `medians` are those of the visits, in seconds."""
-    decided = _decided(wall, medians, protocol)
+    decided = None if protocol.against is not None else _decided(wall, medians, protocol)
     if decided is not None:
         return decided
+    if protocol.rounds <= len(medians) < most(protocol) and protocol.against is not None:
+        message = (
+            f"{len(medians)} of at most {most(protocol)} rounds: the ratio of the two sides is"
+            " known well enough, or the run's time was up"
+        )
+        return _stopped("ratio", wall, protocol, message)
     if len(medians) >= most(protocol):
         return _stopped("rounds", wall, protocol, f"all {len(medians)} visits were made")
     message = f"the run's time was up after {len(medians)} of at most {most(protocol)} visits"
