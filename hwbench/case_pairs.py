@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from hwbench.case import SIDE
+from hwbench.case_facts import CaseFacts, RecordFacts
 from hwbench.compared import NotComparable
-from hwbench.measurement import Measurement, Record
 
 DIMENSIONS = (
     "kind", "name", "phase", "scenario", "runtime", "device", "dtype", "batch", "shape",
@@ -19,27 +19,21 @@ Key = tuple[str, ...]
 class Matched:
     """A case of the base and one of the other record, the same but for what is left open."""
 
-    base: Measurement
-    other: Measurement
+    base: CaseFacts
+    other: CaseFacts
 
 
-def parts_of(m: Measurement) -> dict[str, str]:
+def parts_of(case_id: str) -> dict[str, str]:
     """Return what a case's id is made of, by dimension."""
-    own = {k: v for k, v in m.runtime_options.items() if k != SIDE}
-    options = ",".join(f"{k}={v}" for k, v in sorted(own.items()))
-    shape = ",".join(f"{k}={v}" for k, v in m.shape.items())
-    values = (m.kind, m.name, m.phase, m.scenario, m.runtime, m.device, m.dtype)
-    return dict(
-        zip(
-            DIMENSIONS,
-            (*values, str(m.batch_size), shape, options, str(m.runtime_options.get(SIDE, ""))),
-            strict=True,
-        )
-    )
+    *own, options = [*case_id.split("/", 9), *[""] * 10][:10]
+    named = [o for o in options.split(",") if o]
+    side = "".join(o.removeprefix(f"{SIDE}=") for o in named if o.startswith(f"{SIDE}="))
+    rest = ",".join(o for o in named if not o.startswith(f"{SIDE}="))
+    return dict(zip(DIMENSIONS, (*own, rest, side), strict=True))
 
 
 def matched(
-    base: Record, other: Record, only: Sequence[str] = (), across: Sequence[str] = ()
+    base: RecordFacts, other: RecordFacts, only: Sequence[str] = (), across: Sequence[str] = ()
 ) -> tuple[list[Matched], list[NotComparable]]:
     """Return the pairs, and the cases that are in none with the reason.
 
@@ -50,7 +44,7 @@ def matched(
     pairs, refused, seen, same = [], [], set(), base.id == other.id
     for a, b in _candidates(left, right, across, same=same):
         seen |= {("base", a.id), ("other", b.id)} | ({("base", b.id)} if same else set())
-        why = _why_not(a, b, base, other)
+        why = _why_not(a, b)
         if why is None:
             pairs.append(Matched(base=a, other=b))
         else:
@@ -63,20 +57,18 @@ def matched(
     return pairs, refused
 
 
-def _pair_id(a: Measurement, b: Measurement) -> str:
+def _pair_id(a: CaseFacts, b: CaseFacts) -> str:
     return a.id if a.id == b.id else f"{a.id} : {b.id}"
 
 
-def _wanted(record: Record, only: Sequence[str]) -> list[Measurement]:
-    return [
-        m for m in record.measurements if not only or any(fnmatchcase(m.id, glob) for glob in only)
-    ]
+def _wanted(record: RecordFacts, only: Sequence[str]) -> list[CaseFacts]:
+    return [m for m in record.cases if not only or any(fnmatchcase(m.id, glob) for glob in only)]
 
 
 def _candidates(
-    left: Sequence[Measurement], right: Sequence[Measurement], across: Sequence[str], same: bool
-) -> Iterator[tuple[Measurement, Measurement]]:
-    by_key: dict[Key, list[Measurement]] = {}
+    left: Sequence[CaseFacts], right: Sequence[CaseFacts], across: Sequence[str], same: bool
+) -> Iterator[tuple[CaseFacts, CaseFacts]]:
+    by_key: dict[Key, list[CaseFacts]] = {}
     for b in right:
         by_key.setdefault(_key(b, across), []).append(b)
     for a in left:
@@ -85,37 +77,35 @@ def _candidates(
                 yield a, b
 
 
-def _key(m: Measurement, across: Sequence[str]) -> Key:
-    return tuple(v for k, v in parts_of(m).items() if k not in across)
+def _key(m: CaseFacts, across: Sequence[str]) -> Key:
+    if not across:
+        return (m.id,)
+    return tuple(v for k, v in parts_of(m.id).items() if k not in across)
 
 
-def _why_not(a: Measurement, b: Measurement, base: Record, other: Record) -> str | None:
+def _why_not(a: CaseFacts, b: CaseFacts) -> str | None:
     """Return why two cases of one id are not one measurement, None where they are."""
     for m, side in ((a, "base"), (b, "other")):
         if m.status != "ok":
             return f"{m.status} in the {side}: {m.reason or 'no reason is kept'}"
-        if m.wall_s is None:
+        if m.time_s is None:
             return f"no time is kept in the {side}"
         if m.verdict == "implausible":
-            return f"implausible in the {side}: {_first_warning(m)}"
+            return f"implausible in the {side}: {m.warning or 'more than its device can do'}"
     if a.version != b.version:
-        return f"version {a.version} of {a.name} in the base, {b.version} in the other"
-    threads = (base.protocol.threads, other.protocol.threads)
-    if "cpu" in (a.device, b.device) and threads[0] != threads[1]:
-        return f"{threads[0]} threads in the base, {threads[1]} in the other"
+        name = parts_of(a.id)["name"]
+        return f"version {a.version} of {name} in the base, {b.version} in the other"
+    if a.threads != b.threads and "cpu" in (parts_of(m.id)["device"] for m in (a, b)):
+        return f"{a.threads} threads in the base, {b.threads} in the other"
     return None
 
 
-def _first_warning(m: Measurement) -> str:
-    return m.warnings[0].message if m.warnings else "more than its device can do"
-
-
-def _alone(m: Measurement, side: str, others: Sequence[Measurement], across: Sequence[str]) -> str:
+def _alone(m: CaseFacts, side: str, others: Sequence[CaseFacts], across: Sequence[str]) -> str:
     """Return why a case has no counterpart: the nearest of the other side, and where it differs."""
     other = "other" if side == "base" else "base"
-    own, nearest = parts_of(m), None
+    own, nearest = parts_of(m.id), None
     for candidate in others:
-        theirs = parts_of(candidate)
+        theirs = parts_of(candidate.id)
         if any(own[k] != theirs[k] for k in ("kind", "name", "phase")):
             continue
         apart = [k for k in DIMENSIONS if own[k] != theirs[k] and k not in across]

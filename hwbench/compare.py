@@ -1,32 +1,42 @@
 """The verb `compare`: which cases are faster or slower in other records than in the base."""
 
 import datetime
-import glob
 import math
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import hwbench
-from hwbench import case_pairs, ratio_tests, spending, stats, store
+from hwbench import (
+    case_pairs,
+    comparable,
+    ratio_tests,
+    record_facts,
+    record_files,
+    record_table,
+    spending,
+    stats,
+    store,
+)
 from hwbench.case import SIDE
+from hwbench.case_facts import CaseFacts, Joules, RecordFacts
 from hwbench.case_pairs import Matched
 from hwbench.compared import (
     SCHEMA,
     Comparison,
+    LeftOut,
     NotComparable,
     Overall,
     Pair,
     RatioOf,
     Side,
 )
-from hwbench.energy import Energy
-from hwbench.errors import BadInput, UnknownName
-from hwbench.measurement import Record
+from hwbench.errors import BadInput, BadRecord, UnknownName
 from hwbench.ratio_tests import Ln
 
 AMBIGUOUS = 3  # exit status
+FEW = 50  # records that are read whole; more go through a table, which is read by columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +48,11 @@ class Options:
     level: float = 0.95
     only: tuple[str, ...] = ()
     across: tuple[str, ...] = ()
+    where: str | None = None  # of SQL over the table of cases: `hwbench export --help`
     usd_per_h: tuple[float, ...] = ()  # of the records in their order; none: the catalogue's
     catalog: Path | None = None
     argv: tuple[str, ...] = ()
+    note: Callable[[str], None] = lambda text: None  # is told what takes a while
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +62,7 @@ class _Tried:
     matched: Matched
     record: str
     ln: Ln
+    ratio: RatioOf
     energy: RatioOf | None
     cost: RatioOf | None
     reasons: dict[str, str]
@@ -58,25 +71,25 @@ class _Tried:
 def compare(options: Options) -> Comparison:
     """Return the comparison; raise BadInput for what cannot be compared at all."""
     _check(options)
-    paths = _paths(options.records)
-    records = [store.load(p) for p in paths]
+    records, left_out = _read(options)
     if len(records) == 1:
-        if not options.across and records[0].protocol.against is not None:
+        if not options.across and records[0].against:
             options = replace(options, across=(SIDE,))
         if not options.across:
             raise BadInput(
-                f"{paths[0]}: one record alone: give another, or --across {_ACROSS} to compare"
-                " its own cases"
+                f"{records[0].name}: one record alone: give another, or --across {_ACROSS} to"
+                " compare its own cases"
             )
-        paths, records = paths * 2, records * 2
-    sides = _sides(records, paths, options)
+        records = records * 2
+    sides = _sides(records, options)
     tried, refused = [], []
     for other, side in zip(records[1:], sides[1:], strict=True):
         found, why = case_pairs.matched(records[0], other, options.only, options.across)
         refused += why
-        tried += [_tried(m, records[0], other, (sides[0], side), options.level) for m in found]
+        own = records[0].id == other.id
+        tried += [_tried(m, other.id, (sides[0], side), options.level, own=own) for m in found]
     if not tried:
-        raise BadInput(_nothing(paths, refused, options))
+        raise BadInput(_nothing(records, refused, options))
     pairs = _judged(tried, options)
     now = datetime.datetime.now(datetime.UTC)
     return Comparison(
@@ -92,10 +105,8 @@ def compare(options: Options) -> Comparison:
         others=tuple(sides[1:]),
         pairs=tuple(pairs),
         not_comparable=tuple(refused),
-        summary=tuple(
-            _overall(r, [t for t in tried if t.record == r], pairs, options)
-            for r in dict.fromkeys(t.record for t in tried)
-        ),
+        summary=tuple(_summary(tried, pairs, options)),
+        left_out=left_out,
     )
 
 
@@ -129,21 +140,30 @@ def _check(options: Options) -> None:
             raise BadInput(f"--usd-per-h {usd:g}: a price is above 0")
 
 
-def _paths(given: Sequence[str]) -> list[Path]:
-    """Return the files, of globs by name; raise BadInput for one that no file matches."""
-    found: list[Path] = []
-    for text in given:
-        if Path(text).exists() or not glob.has_magic(text):
-            found.append(Path(text))
-            continue
-        matches = sorted(glob.glob(text, recursive=True))
-        if not matches:
-            raise BadInput(f"{text}: no file matches it")
-        found += [Path(m) for m in matches]
-    return found
+def _read(options: Options) -> tuple[list[RecordFacts], tuple[LeftOut, ...]]:
+    """Return the records: read whole where they are few, else, or by --where, through a table.
+
+    A file that only a glob matched and that is no record is left out, with the reason.
+    """
+    files = record_files.named(options.records)
+    if options.where is not None or len(files) > FEW:
+        with record_table.opened(files, options.where, note=options.note) as table:
+            return record_facts.of(table), table.left_out
+    found: list[RecordFacts] = []
+    left_out: list[LeftOut] = []
+    for file in files:
+        try:
+            found.append(comparable.of_record(store.load(file.path), file.path.name))
+        except BadRecord as e:
+            if not file.by_glob:
+                raise
+            left_out.append(LeftOut(path=str(file.path), reason=str(e)))
+    if not found:
+        raise BadInput(f"{len(files)} files, and none is a record: {left_out[0].reason}")
+    return found, tuple(left_out)
 
 
-def _sides(records: Sequence[Record], paths: Sequence[Path], options: Options) -> list[Side]:
+def _sides(records: Sequence[RecordFacts], options: Options) -> list[Side]:
     given = options.usd_per_h
     if given and len(given) != len(records):
         raise BadInput(
@@ -151,53 +171,66 @@ def _sides(records: Sequence[Record], paths: Sequence[Path], options: Options) -
             " their order"
         )
     prices: Iterable[float | None] = given or [None] * len(records)
-    return [
-        _side(r, p, usd, options.catalog) for r, p, usd in zip(records, paths, prices, strict=True)
-    ]
+    known: dict[str | None, float | None] = {}
+    return [_side(r, usd, options, known) for r, usd in zip(records, prices, strict=True)]
 
 
-def _side(record: Record, path: Path, usd: float | None, catalog: Path | None) -> Side:
-    name, why = record.environment.cloud_instance, None
+def _side(
+    record: RecordFacts, usd: float | None, options: Options, known: dict[str | None, float | None]
+) -> Side:
+    """Return one side; `known` keeps what instances cost."""
+    why = None
     if usd is None:
-        known = spending.rented_as(name, catalog)
-        usd = known.usd_per_h if known else None
-        why = None if known else "its price is not known: --usd-per-h for each record gives it"
-    models = [d.model for d in record.devices if d.model]
+        if record.instance not in known:
+            rented = spending.rented_as(record.instance, options.catalog)
+            known[record.instance] = rented.usd_per_h if rented else None
+        usd = known[record.instance]
+        if usd is None:
+            why = "its price is not known: --usd-per-h for each record gives it"
     return Side(
         record=record.id,
-        path=path.name,
+        path=record.name,
         created_utc=record.created_utc,
         hwbench_version=record.hwbench_version,
-        device=models[-1] if models else record.environment.cpu.model or "a machine",
-        instance=name,
+        device=record.device,
+        instance=record.instance,
         usd_per_h=usd,
         no_price=why,
     )
 
 
-def _tried(
-    m: Matched, base: Record, other: Record, sides: tuple[Side, Side], level: float
-) -> _Tried:
-    if m.base is m.other or (base.id == other.id and m.base.id == m.other.id):
-        ln = ratio_tests.of_itself()
-    else:
-        ln = ratio_tests.of_pair(m.base, m.other, paired=base.id == other.id)
-    a, b = m.base.work.items_per_iteration, m.other.work.items_per_iteration
+def _tried(m: Matched, record: str, sides: tuple[Side, Side], level: float, *, own: bool) -> _Tried:
+    """Return a pair; `own`: both cases are of one record."""
+    ln = _ln(m.base, m.other, own=own)
+    a, b = m.base.items, m.other.items
     if a and b and a != b:  # of batches that differ the time is an item's
         ln = replace(ln, point=ln.point + math.log(a / b))
     reasons: dict[str, str] = {}
     energy, why = _energy(m, level)
     if why is not None:
         reasons["energy_ratio"] = why
-    cost, why = _cost(ratio_tests.interval(ln, level), sides)
+    ratio = ratio_tests.interval(ln, level)
+    cost, why = _cost(ratio, sides)
     if why is not None:
         reasons["cost_ratio"] = why
-    return _Tried(matched=m, record=other.id, ln=ln, energy=energy, cost=cost, reasons=reasons)
+    return _Tried(
+        matched=m, record=record, ln=ln, ratio=ratio, energy=energy, cost=cost, reasons=reasons
+    )
+
+
+def _ln(base: CaseFacts, other: CaseFacts, *, own: bool) -> Ln:
+    if own and base.id == other.id:
+        return ratio_tests.of_itself()
+    if own and base.measurement is not None and other.measurement is not None:
+        paired = ratio_tests.of_pair(base.measurement, other.measurement)
+        if paired is not None:
+            return paired
+    return ratio_tests.apart(base, other)
 
 
 def _energy(m: Matched, level: float) -> tuple[RatioOf | None, str | None]:
     """Return the ratio of joules an item, its ends by both intervals in quadrature."""
-    a, b = m.base.energy_j, m.other.energy_j
+    a, b = m.base.energy, m.other.energy
     for found, of, side in ((a, m.base, "base"), (b, m.other, "other")):
         if found is None:
             return None, f"not known of the {side}: {of.energy_reason or 'no meter'}"
@@ -208,14 +241,13 @@ def _energy(m: Matched, level: float) -> tuple[RatioOf | None, str | None]:
     for half, side in zip(halves, ("base", "other"), strict=True):
         if half is None:
             return None, f"of the {side} it is modelled in part, or none: its range is no interval"
-    items = (m.base.work.items_per_iteration or 1, m.other.work.items_per_iteration or 1)
-    point = math.log(b.point / a.point * items[0] / items[1])
+    point = math.log(b.point / a.point * (m.base.items or 1) / (m.other.items or 1))
     half = math.hypot(*(h for h in halves if h is not None))
     ends = {"low": math.exp(point - half), "high": math.exp(point + half)}
     return RatioOf(point=math.exp(point), level=level, **ends), None
 
 
-def _half(e: Energy, level: float) -> float | None:
+def _half(e: Joules, level: float) -> float | None:
     """Return half of an energy's interval in logarithms, at this level; None where it has none."""
     if e.level is None or not 0 < e.low <= e.high:
         return None
@@ -247,18 +279,17 @@ def _judged(tried: Sequence[_Tried], options: Options) -> list[Pair]:
 
 def _pair(t: _Tried, p: float, options: Options) -> Pair:
     a, b = t.matched.base, t.matched.other
-    assert a.wall_s is not None and b.wall_s is not None
-    ratio = ratio_tests.interval(t.ln, options.level)
+    assert a.time_s is not None and b.time_s is not None
     return Pair(
         id=a.id,
         base=a.id,
         other=b.id,
         record=t.record,
-        base_s=a.wall_s.point,
-        other_s=b.wall_s.point,
-        ratio=ratio,
+        base_s=a.time_s,
+        other_s=b.time_s,
+        ratio=t.ratio,
         p_value=p,
-        verdict=ratio_tests.verdict(ratio, p, options.threshold),
+        verdict=ratio_tests.verdict(t.ratio, p, options.threshold),
         basis=t.ln.basis,
         energy_ratio=t.energy,
         cost_ratio=t.cost,
@@ -271,26 +302,32 @@ def _pair(t: _Tried, p: float, options: Options) -> Pair:
     )
 
 
-def _overall(
-    record: str, tried: Sequence[_Tried], pairs: Sequence[Pair], options: Options
-) -> Overall:
-    whole = ratio_tests.together([t.ln for t in tried])
-    mean = ratio_tests.interval(whole, options.level)
-    counts = dict.fromkeys(("faster", "slower", "same", "ambiguous"), 0)
-    for p in pairs:
-        counts[p.verdict] += p.record == record
-    return Overall(
-        record=record,
-        geometric_mean=mean,
-        verdict=ratio_tests.verdict(mean, ratio_tests.p_value(whole), options.threshold),
-        counts=counts,
-    )
+def _summary(tried: Sequence[_Tried], pairs: Sequence[Pair], options: Options) -> Iterator[Overall]:
+    """Yield a row for each record that is compared."""
+    by_record: dict[str, list[tuple[_Tried, Pair]]] = {}
+    for t, p in zip(tried, pairs, strict=True):
+        by_record.setdefault(t.record, []).append((t, p))
+    for record, of in by_record.items():
+        whole = ratio_tests.together([t.ln for t, _ in of])
+        mean = ratio_tests.interval(whole, options.level)
+        counts = dict.fromkeys(("faster", "slower", "same", "ambiguous"), 0)
+        for _, p in of:
+            counts[p.verdict] += 1
+        yield Overall(
+            record=record,
+            geometric_mean=mean,
+            verdict=ratio_tests.verdict(mean, ratio_tests.p_value(whole), options.threshold),
+            counts=counts,
+        )
 
 
-def _nothing(paths: Sequence[Path], refused: Sequence[NotComparable], options: Options) -> str:
+def _nothing(
+    records: Sequence[RecordFacts], refused: Sequence[NotComparable], options: Options
+) -> str:
     """Return why there is nothing to compare, with the first reason."""
-    names = ", ".join(p.name for p in paths[:3])
+    names = ", ".join(r.name for r in records[:3])
     first = f": {refused[0].id}: {refused[0].reason}" if refused else ""
     asked = f" by --only {' '.join(options.only)}" if options.only else ""
+    asked += f" by --where {options.where}" if options.where else ""
     across = "" if options.across else "; --across runtime,device matches on the rest of an id"
     return f"{names}: no case{asked} can be compared{first}{across}"

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from hwbench import render
+from hwbench import compare_many, render
 from hwbench.compared import Comparison, NotComparable, Overall, Pair, RatioOf, Side
 from hwbench.render import NOTHING, digits, printable, seconds, table
 
@@ -16,6 +16,12 @@ _SIGNS = {"faster": "+ faster", "slower": "- slower", "same": "= same", "ambiguo
 def text(done: Comparison) -> str:
     """Return the comparison for a reader."""
     parts = [*_wrapped([f"base: {_side(done.base)}"])]
+    if len(done.summary) >= compare_many.MANY:
+        common, names = _short([(p.base, p.other) for p in done.pairs])
+        parts += ["", *_wrapped([f"all: {common}"] if common else [])]
+        parts += [table(compare_many.COLUMNS, compare_many.rows(done.pairs, names))]
+        parts += [*_wrapped(compare_many.lines(done)), *_wrapped(_refused(done.not_comparable))]
+        return "\n".join(parts)
     for side, overall in _by_record(done):
         mine = [p for p in done.pairs if p.record == overall.record]
         common, names = _short([(p.base, p.other) for p in mine])
@@ -141,6 +147,12 @@ def _wrapped(lines: Iterable[str]) -> list[str]:
 def markdown(done: Comparison) -> str:
     """Return the comparison as Markdown; what stands in a record is shown as it is."""
     lines = [f"Base: {plain(_side(done.base))}", ""]
+    if len(done.summary) >= compare_many.MANY:
+        made = compare_many.rows(done.pairs, [_name(p.base, p.other, ()) for p in done.pairs])
+        lines += [_row(compare_many.COLUMNS), "|" + "---|" * len(compare_many.COLUMNS)]
+        lines += [*map(_row, made), "", *(plain(x) + "  " for x in compare_many.lines(done))]
+        lines += [f"{plain(x.strip())}  " for x in _refused(done.not_comparable) if x]
+        return "\n".join(lines).rstrip() + "\n"
     for side, overall in _by_record(done):
         mine = [p for p in done.pairs if p.record == overall.record]
         columns, rows = _table(mine, [_name(p.base, p.other, ()) for p in mine])

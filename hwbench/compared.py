@@ -63,6 +63,14 @@ class NotComparable:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """A file that a glob matched and that is no whole record, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Overall:
     """What the pairs with one record come to: the geometric mean of their ratios."""
 
@@ -89,3 +97,4 @@ class Comparison:
     pairs: tuple[Pair, ...]
     not_comparable: tuple[NotComparable, ...]
     summary: tuple[Overall, ...]
+    left_out: tuple[LeftOut, ...] = ()

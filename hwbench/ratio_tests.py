@@ -10,18 +10,21 @@ Intervals are Student's of the logarithms of the processes' medians. Resampling 
 (a bootstrap) gives intervals that are a fifth too narrow with five, by simulation.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hwbench import outcomes, stats
+from hwbench import stats
+from hwbench.case_facts import CaseFacts
 from hwbench.compared import Faster, RatioOf
-from hwbench.measurement import Measurement, Sample, Wall
+from hwbench.measurement import Measurement, Sample
 
 ALPHA = 0.05  # of the verdicts together: Holm 1979, Scand. J. Statist. 6, 65
 ONE_ROUND_LOG = 0.1  # of a median of a single process [assumed], as for the ratio of a step
 MOST_FREEDOM = 200
+TRIMMED_FRAC, LEAST_TRIMMED = 0.2, 8  # of rounds, at either end; of how many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +39,61 @@ class Ln:
     basis: str
 
 
-def of_pair(base: Measurement, other: Measurement, *, paired: bool) -> Ln:
-    """Return the ratio of two cases; `paired`: both were visited in each round of one run."""
-    if paired:
-        found = _paired(base, other)
-        if found is not None:
-            return found
-    return _apart(base, other)
+def of_pair(base: Measurement, other: Measurement) -> Ln | None:
+    """Return the ratio of two cases of one run by its rounds; None of fewer than two of both."""
+    mine, theirs = _by_round(base), _by_round(other)
+    found = [_of_round(mine[n], theirs[n]) for n in mine if n in theirs]
+    if len(found) < 2:
+        return None
+    mean, error, freedom = trimmed([log for log, _ in found])
+    blocks = stats.median([float(n) for _, n in found])
+    cut = f", each in {blocks:.0f} blocks in turn" if blocks > 2 else ""
+    return Ln(
+        point=mean,
+        error=error,
+        freedom=freedom,
+        sampling=error,
+        drift=0.0,
+        basis=f"{len(found)} rounds that visited both{cut}",
+    )
+
+
+def trimmed(logs: Sequence[float]) -> tuple[float, float, int]:
+    """Return the mean of rounds, its standard error and degrees of freedom.
+
+    Of enough rounds a fifth is trimmed at either end: one in which something else ran does not move
+    the rest. The error is by the winsorized variance: Yuen 1974, Biometrika 61, 165; Tukey and
+    McLaughlin 1963, Sankhya A 25, 331. Of few it is the plain mean and Student's error.
+    """
+    n = len(logs)
+    cut = int(TRIMMED_FRAC * n) if n >= LEAST_TRIMMED else 0
+    ordered = sorted(logs)
+    inner = ordered[cut : n - cut]
+    low, high = inner[0], inner[-1]
+    spread = stats.standard_deviation([min(max(x, low), high) for x in ordered])
+    h = len(inner)
+    error = spread * math.sqrt((n - 1) / (h * (h - 1)))
+    return sum(inner) / h, error, h - 1
+
+
+def apart(base: CaseFacts, other: CaseFacts) -> Ln:
+    """Return the ratio of two cases that were measured one after the other."""
+    assert base.time_s is not None and other.time_s is not None
+    sides = [_sampling(c.rounds_s) for c in (base, other)]
+    drift = math.sqrt((base.drift_sd**2 + other.drift_sd**2) / 2)
+    parts = [*sides, (drift, MOST_FREEDOM)]
+    variance = sum(error**2 for error, _ in parts)
+    spread = sum(error**4 / freedom for error, freedom in parts)
+    freedom = int(variance**2 / spread) if spread else MOST_FREEDOM
+    counts = [len(c.rounds_s) for c in (base, other)]
+    return Ln(
+        point=math.log(other.time_s / base.time_s),
+        error=math.sqrt(variance),
+        freedom=max(1, min(MOST_FREEDOM, freedom)),
+        sampling=math.hypot(*(error for error, _ in sides)),
+        drift=drift,
+        basis=f"{counts[0]} and {counts[1]} visits, and {drift:.1%} of drift from hour to hour",
+    )
 
 
 def of_itself() -> Ln:
@@ -68,25 +119,6 @@ def _calm(samples: Sequence[Sample]) -> Sequence[Sample]:
     return found or samples
 
 
-def _paired(base: Measurement, other: Measurement) -> Ln | None:
-    mine, theirs = _by_round(base), _by_round(other)
-    found = [_of_round(mine[n], theirs[n]) for n in mine if n in theirs]
-    if len(found) < 2:
-        return None
-    logs = [log for log, _ in found]
-    error = stats.standard_deviation(logs) / math.sqrt(len(logs))
-    blocks = stats.median([float(n) for _, n in found])
-    cut = f", each in {blocks:.0f} blocks in turn" if blocks > 2 else ""
-    return Ln(
-        point=sum(logs) / len(logs),
-        error=error,
-        freedom=len(logs) - 1,
-        sampling=error,
-        drift=0.0,
-        basis=f"{len(logs)} rounds that visited both{cut}",
-    )
-
-
 def _of_round(base: Sequence[Sample], other: Sequence[Sample]) -> tuple[float, int]:
     """Return ln(other / base) of a round, and in how many blocks the two were visited.
 
@@ -107,44 +139,13 @@ def _median_s(samples: Sequence[Sample]) -> float:
     return stats.median([s.wall_s / s.loops for s in _calm(samples)])
 
 
-def _apart(base: Measurement, other: Measurement) -> Ln:
-    assert base.wall_s is not None and other.wall_s is not None
-    sides = [_sampling(m) for m in (base, other)]
-    drift = math.sqrt(sum(_drift_sd(m.wall_s) ** 2 for m in (base, other) if m.wall_s) / 2)
-    parts = [*sides, (drift, MOST_FREEDOM)]
-    variance = sum(error**2 for error, _ in parts)
-    spread = sum(error**4 / freedom for error, freedom in parts)
-    freedom = int(variance**2 / spread) if spread else MOST_FREEDOM
-    counts = [len(round_medians(m)) for m in (base, other)]
-    return Ln(
-        point=math.log(other.wall_s.point / base.wall_s.point),
-        error=math.sqrt(variance),
-        freedom=max(1, min(MOST_FREEDOM, freedom)),
-        sampling=math.hypot(*(error for error, _ in sides)),
-        drift=drift,
-        basis=f"{counts[0]} and {counts[1]} visits, and {drift:.1%} of drift from hour to hour",
-    )
-
-
-def _sampling(m: Measurement) -> tuple[float, int]:
+@functools.lru_cache(maxsize=1024)  # of a base that is held against thousands
+def _sampling(rounds_s: tuple[float, ...]) -> tuple[float, int]:
     """Return (standard error, degrees of freedom) of the logarithm of a case's median."""
-    logs = stats.logarithms(list(round_medians(m).values()))
+    logs = stats.logarithms(rounds_s)
     if len(logs) < 2:
         return ONE_ROUND_LOG, MOST_FREEDOM
     return stats.standard_deviation(logs) / math.sqrt(len(logs)), len(logs) - 1
-
-
-def _drift_sd(wall: Wall) -> float:
-    """Return by how much the machine differs from hour to hour, as the record says or is assumed.
-
-    A record's interval for hours holds that for minutes and the drift: the rest is the drift.
-    """
-    now, ahead = wall.predictive, wall.predictive.hours
-    if ahead is None or now.low is None or now.high is None:
-        return outcomes.ASSUMED_SD
-    minutes, hours = math.log(now.high / now.low) / 2, math.log(ahead.high / ahead.low) / 2
-    z = stats.normal_quantile(ahead.level)
-    return math.sqrt(max(0.0, hours**2 - minutes**2)) / z
 
 
 def together(of: Sequence[Ln]) -> Ln:

@@ -5,7 +5,7 @@ visit is in the journal before the next begins.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -163,18 +163,19 @@ class Rounds:
                 self.progress.visiting(open_[0][0].id, made + 1, len(left), left_s)
                 for visit in self._visited(open_):
                     self._keep(visit)
-                coming = next(
-                    (
-                        now
-                        for t in turns[n + 1 :]
-                        if (now := [c for c, _ in t if not self._over(c)])
-                    ),
-                    [],
-                )
+                coming = self._coming(turns[n + 1 :], turn[0][1])
                 for case, _ in open_:
                     self.crew.done_with(case, coming)
             made += len(turn)
         return cut
+
+    def _coming(self, turns: Sequence[alternating.Turn], number: int) -> list[Case]:
+        """Return what is visited next in this round: the next round has new processes."""
+        for turn in turns:
+            cases = [case for case, n in turn if n == number and not self._over(case)]
+            if cases or turn[0][1] != number:
+                return cases
+        return []
 
     def _visited(self, turn: alternating.Turn) -> Iterator[VisitResult]:
         """Make the visits of a turn: both sides of a case in blocks, if there is room for both."""

@@ -23,8 +23,8 @@ def wanting_pair(base: Measurement, other: Measurement, protocol: Protocol) -> b
     """Return whether another round is wanted of two sides after the planned ones."""
     if base.status != "ok" or other.status != "ok" or base.visits.done >= most(protocol):
         return False
-    ln = ratio_tests.of_pair(base, other, paired=True)
-    return stats.student_t(PAIR_LEVEL, ln.freedom) * ln.error > PAIR_HALF_LOG
+    ln = ratio_tests.of_pair(base, other)
+    return ln is None or stats.student_t(PAIR_LEVEL, ln.freedom) * ln.error > PAIR_HALF_LOG
 
 
 def most(protocol: Protocol) -> int:

@@ -13,47 +13,49 @@ ROOT = Path(__file__).parent.parent
 # Every module, once. `*` stands for the files of a folder, where a new file is a new plug-in.
 LAYERS = {
     "words": "bounds errors units",
-    "facts": "batch case chart compared counter_joules cpu_power data_sheet dataset"
-    " device early_promotion early_stopping energy estimate_value estimated intervals"
-    " joules later_interval learned learning_asks learning_rows loop loop_actual"
-    " loop_forecast loop_plan measurement montecarlo pages power_joules power_record"
-    " probed quality_found repeats scaled search_schedule sensor served shortcut_rows"
-    " stats steady taught trend validation validations_floor values ways window_joules",
+    "facts": "batch case case_facts chart compared counter_joules cpu_power data_sheet"
+    " dataset device early_promotion early_stopping energy estimate_value estimated"
+    " intervals joules later_interval learned learning_asks learning_rows loop"
+    " loop_actual loop_forecast loop_plan measurement montecarlo pages power_joules"
+    " power_record probed quality_found repeats scaled search_schedule sensor served"
+    " shortcut_rows stats steady taught trend validation validations_floor values ways"
+    " window_joules",
     "contracts": "cards chart_kind growing hardening instance kernel meter runtime"
     " shortcut stepping workload",
     "dialects": "dialects.* weights",
     "architectures": "architectures.*",
     "plug-ins": "hardenings.* kernels.* meters.* runtimes.* shortcuts.* workloads.* charts.*",
     "machinery": "advice alternating answering arrivals artifacts asking bare_rows"
-    " batch_auto batch_fit batch_search break_even buying by_record carbon case_pairs"
-    " catalog_check catalog_fetch catalog_file catalog_update cgroup chart_figure"
-    " chart_numbers check checkpointing child codec coldness compare_file comparing"
-    " confirming costing counters cpu cpu_catalog crew curve_ensemble curve_file"
-    " curve_fitting curves_study data_found data_made data_quality data_sheets"
-    " definition disk_speed drawing energy_figures energy_pass energy_planning"
-    " estimate_file estimate_plan estimate_request failure fitting foresight gpu_watch"
-    " grid hardened here_way history_file host instance_peak instance_power"
-    " instance_ways instances interference interrupted_times journal json_schema"
-    " learning learning_asked learning_asking learning_beside learning_child"
-    " learning_curve learning_curves learning_data learning_disturbed learning_energy"
-    " learning_figure learning_found learning_journal learning_opening learning_plan"
-    " learning_rate learning_recipe learning_result learning_sharing ledger"
-    " loader_measuring loaders lock loop_asking looping memory_fit memory_use metering"
-    " modelled_energy nvml oom openings outcomes owning pareto places plan_counts"
-    " plan_rows planning power_figure power_sums power_trace preparation presets"
-    " privacy probing profile progress protocol published published_workloads quantity"
-    " ratio_tests real_run record_finding registry rehearsing request_numbers resuming"
-    " rounds row_figures row_flows row_making row_notes sampler sampling scaling"
-    " scaling_cpu scaling_efficiency scaling_facts scaling_kernel scaling_table"
-    " scenario_figures scenarios screening search_notes search_plan searching"
-    " selection server_search serving sharing sharing_asked shortcut_finding"
-    " shortcut_making shortcuts_file sides sightings signs skypilot_catalog solving"
-    " spending step_ratio step_source stopping store summary sysfs targets timing"
-    " training_choice tuning user_cache validation_file validations verdicts virtual"
-    " visiting way_times worker",
-    "verbs": "compare doctor estimate instances_study listing plot power report run"
-    " shortcuts_learn shortcuts_study validate",
-    "shell": "__main__ bar chart_text cli cli.* compare_view energy_views"
+    " batch_auto batch_fit batch_search break_even buying by_record carbon"
+    " case_columns case_pairs catalog_check catalog_fetch catalog_file catalog_update"
+    " cgroup chart_figure chart_numbers check checkpointing child codec coldness"
+    " comparable compare_file comparing confirming costing counters cpu cpu_catalog"
+    " crew curve_ensemble curve_file curve_fitting curves_study data_found data_made"
+    " data_quality data_sheets definition disk_speed drawing energy_figures"
+    " energy_pass energy_planning estimate_file estimate_plan estimate_request failure"
+    " fitting foresight gpu_watch grid hardened here_way history_file host"
+    " instance_peak instance_power instance_ways instances interference"
+    " interrupted_times journal json_schema learning learning_asked learning_asking"
+    " learning_beside learning_child learning_curve learning_curves learning_data"
+    " learning_disturbed learning_energy learning_figure learning_found"
+    " learning_journal learning_opening learning_plan learning_rate learning_recipe"
+    " learning_result learning_sharing ledger loader_measuring loaders lock"
+    " loop_asking looping memory_fit memory_use metering modelled_energy nvml oom"
+    " openings outcomes owning pareto places plan_counts plan_rows planning"
+    " power_figure power_sums power_trace preparation presets privacy probing profile"
+    " progress protocol published published_workloads quantity ratio_tests real_run"
+    " record_facts record_files record_finding record_index record_table registry"
+    " rehearsing request_numbers resuming rounds row_figures row_flows row_making"
+    " row_notes sampler sampling scaling scaling_cpu scaling_efficiency scaling_facts"
+    " scaling_kernel scaling_table scenario_figures scenarios screening search_notes"
+    " search_plan searching selection server_search serving sharing sharing_asked"
+    " shortcut_finding shortcut_making shortcuts_file sides sightings signs"
+    " skypilot_catalog solving spending step_ratio step_source stopping store summary"
+    " sysfs targets timing training_choice tuning user_cache validation_file"
+    " validations verdicts virtual visiting way_times worker",
+    "verbs": "compare doctor estimate export instances_study listing plot power report"
+    " run shortcuts_learn shortcuts_study validate",
+    "shell": "__main__ bar chart_text cli cli.* compare_many compare_view energy_views"
     " estimate_table estimate_units estimate_view instances_view learning_view"
     " power_view render report_estimate report_html report_markdown report_parts"
     " report_record report_shortcuts report_words scenario_views search_view"
@@ -82,7 +84,7 @@ INSIDE = {
     "dialects": FRAMEWORKS | {"PIL", "numpy", "psutil", "timm"},
     "architectures": FRAMEWORKS | {"numpy"},
     "plug-ins": FRAMEWORKS | {"numpy", "opacus", "peft", "psutil", "pynvml", "zeus"},
-    "machinery": {"PIL", "matplotlib", "numpy", "psutil", "pynvml", "sklearn"},
+    "machinery": {"PIL", "duckdb", "matplotlib", "numpy", "psutil", "pynvml", "sklearn"},
     "verbs": set[str](),
     "shell": {"rich"},
 }

@@ -98,6 +98,7 @@ def test_both_sides_run_in_turn_and_the_other_side_has_its_setting(
     out = tmp_path / "r.json"
     line = ["run", "--profile", "smoke", "--only", "kernel/attention/forward/hot/torch/*"]
     line += ["--processes", "3", "--against", "threads=1", "--out", str(out), "--force"]
+    line += ["--max-seconds", "900"]
     assert status_of(line) == 0
     assert "the two sides: hwbench compare" in capsys.readouterr().err
     told = json.loads(out.read_text())

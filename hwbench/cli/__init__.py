@@ -18,6 +18,7 @@ COMMANDS = {
     "shortcuts": "hwbench.cli.shortcuts",
     "validate": "hwbench.cli.validate",
     "compare": "hwbench.cli.compare",
+    "export": "hwbench.cli.export",
     "power": "hwbench.cli.power",
     "plot": "hwbench.cli.plot",
     "report": "hwbench.cli.report",

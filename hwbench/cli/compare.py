@@ -35,6 +35,11 @@ class Names(click.ParamType):  # type: ignore[type-arg]
 )
 @click.option("--only", multiple=True, metavar="GLOB", help="Cases by their id.")
 @click.option(
+    "--where",
+    metavar="SQL",
+    help="Cases by their columns, see hwbench export --columns: \"runtime = 'torch'\".",
+)
+@click.option(
     "--across",
     type=Names(),
     default=(),
@@ -72,7 +77,14 @@ def command(as_json: bool, markdown: bool, out: Path | None, force: bool, **chos
         if out.exists() and not force:
             raise BadInput(f"{out}: exists: --force writes over it")
         store.check_writable(out)
-    done = verb.compare(verb.Options(**chosen, argv=("hwbench", *sys.argv[1:])))
+    asked = verb.Options(
+        **chosen,
+        argv=("hwbench", *sys.argv[1:]),
+        note=lambda text: click.echo(text, err=True),
+    )
+    done = verb.compare(asked)
+    for file in done.left_out:
+        click.echo(printable(f"left out: {file.reason}"), err=True)
     if out is not None:
         compare_file.save(done, out)
     if as_json:

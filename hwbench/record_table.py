@@ -1,0 +1,161 @@
+"""Many records as one table of cases, asked in SQL: DuckDB over their JSON (`record_index`)."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hwbench import case_columns
+from hwbench.compared import LeftOut
+from hwbench.errors import BadInput, StorageFull, Unavailable, one_line
+from hwbench.record_files import Named
+from hwbench.record_index import Index, looked_at
+
+CACHED = 50  # records: with more the table is kept for the next time
+MEMORY = "600MB"
+
+
+class Table:
+    """The cases of some records."""
+
+    def __init__(
+        self,
+        files: Sequence[Named],
+        where: str | None,
+        out: Path | None,
+        note: Callable[[str], None],
+    ) -> None:
+        """Read the files; `where` keeps some cases, `out` is where they may be written.
+
+        Raises BadRecord for a named file that is no record, BadInput for what `where` has wrong.
+        """
+        self._db = _connection()
+        index = Index(self._db, keep=len(files) > CACHED, note=note)
+        self._index = index
+        looked = [looked_at(f.path) for f in files]
+        self.paths = [p.path for p in looked]  # of the files in their order, whole
+        named = {p.path: f for p, f in reversed(list(zip(looked, files, strict=True)))}
+        index.take_in(list({p.path: p for p in looked}.values()))
+        self.left_out = tuple(
+            LeftOut(path=str(named[path].path), reason=reason)
+            for path, reason in index.left_out.items()
+        )
+        for path, reason in index.left_out.items():
+            if not named[path].by_glob:
+                raise BadInput(reason)
+        if len(index.left_out) == len(named):
+            raise BadInput(f"{len(files)} files, and none is a record: {self.left_out[0].reason}")
+        self._lock(out)
+        self._view(where)
+
+    def end(self) -> None:
+        """Close it."""
+        self._db.close()
+        self._index.end()
+
+    def _lock(self, out: Path | None) -> None:
+        """Let what a user writes in SQL reach no file but the table's, and the one to write."""
+        paths = [str(self._index.path), *([str(out)] if out else [])]
+        self._db.execute("SET allowed_paths = $1", [paths])
+        self._db.execute("SET enable_external_access = false")
+        self._db.execute("SET lock_configuration = true")
+
+    def _view(self, where: str | None) -> None:
+        source = str(self._index.path).replace("'", "''")
+        self._db.execute(
+            "CREATE TEMP VIEW every AS SELECT c.*, w.place AS file_place FROM"
+            f" read_parquet('{source}') c JOIN wanted w ON w.path = c.path"
+            " AND w.size = c.size AND w.mtime_ns = c.mtime_ns"
+        )
+        names = ", ".join(case_columns.public())
+        self._db.execute(f"CREATE TEMP VIEW cases AS SELECT {names} FROM every")
+        condition = "true" if where is None else self._checked(where)
+        self._db.execute(f"CREATE TEMP VIEW chosen AS SELECT * FROM every WHERE ({condition})")
+
+    def _checked(self, where: str) -> str:
+        """Return a condition that is one expression over the columns; raise BadInput if not."""
+        import duckdb
+
+        try:
+            statements = self._db.extract_statements(
+                f"SELECT count(*) FROM cases WHERE (\n{where}\n)"
+            )
+            if len(statements) != 1:
+                raise BadInput(f"--where {where}: is more than one condition")
+            self._db.execute(statements[0]).fetchall()
+        except duckdb.Error as e:
+            names = ", ".join(case_columns.public()[:12])
+            raise BadInput(
+                f"--where {where}: {one_line(str(e).splitlines()[0])}; it is a condition in SQL"
+                f" over the columns of the cases ({names}, ...: `hwbench export --columns`)"
+            ) from None
+        return f"\n{where}\n"
+
+    def texts(self) -> frozenset[str]:
+        """Return the names of the columns that hold text."""
+        found = self._db.execute("SELECT column_name, column_type FROM (DESCRIBE cases)")
+        return frozenset(name for name, kind in found.fetchall() if kind == "VARCHAR")
+
+    def count(self) -> int:
+        """Return how many cases there are."""
+        (found,) = self._db.execute("SELECT count(*) FROM chosen").fetchone()
+        return int(found)
+
+    def heads(self, names: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Return these columns of each record, whatever cases were chosen."""
+        found = self._db.execute(f"SELECT DISTINCT {', '.join(names)} FROM every").fetchall()
+        return list(found)
+
+    def rows(self, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """Yield these columns of each case, in the order of the files and of each file's cases."""
+        result = self._db.execute(
+            f"SELECT {', '.join(names)} FROM chosen ORDER BY file_place, place"
+        )
+        while batch := result.fetchmany(10_000):
+            yield from batch
+
+    def write(self, out: Path, options: str, columns: Sequence[str]) -> None:
+        """Write columns, as SQL, of all cases to `out`; raise StorageFull where it does not fit."""
+        import duckdb
+
+        target = str(out).replace("'", "''")
+        try:
+            self._db.execute(
+                f"COPY (SELECT {', '.join(columns)} FROM chosen ORDER BY file_place, place)"
+                f" TO '{target}' ({options})"
+            )
+        except duckdb.IOException as e:
+            raise StorageFull(f"{out}: cannot be written: {one_line(str(e))}") from None
+
+
+@contextmanager
+def opened(
+    files: Sequence[Named],
+    where: str | None = None,
+    out: Path | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> Iterator[Table]:
+    """Open the table of these files; see `Table`."""
+    table = Table(files, where, out, note)
+    try:
+        yield table
+    finally:
+        table.end()
+
+
+def _connection() -> Any:
+    try:
+        import duckdb
+    except ImportError:
+        raise Unavailable(
+            "reading records as a table needs DuckDB", "pip install 'hwbench-dl[tables]'"
+        ) from None
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    # The order of rows is asked for where it matters.
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": MEMORY,
+        "threads": min(threads, 4),
+        "preserve_insertion_order": False,
+    }
+    return duckdb.connect(":memory:", config=settings)
