@@ -1,6 +1,6 @@
 """How often `run --against` calls equal sides different, and finds one that is 5 % slower.
 
-`python -m bench.against_runs --out DIR` runs small networks and kernels against a copy of this
+`python -m bench.against_runs --out DIR` runs small networks, training and inference, against a copy of this
 checkout, and against one in which every timed loop takes 5 % longer; goes on
 where it was stopped, and prints the verdicts. `--table` prints those that are there.
 """
@@ -53,7 +53,7 @@ def run(out: Path, name: str, side: Path, rounds: int | None) -> Path:
         command += ["--resume", str(path)]
     else:
         models = [x for n in NETWORKS for x in ("--model", n)]
-        command += ["--profile", "quick", "--only", "workload/*/training/*", "--runtime", "torch"]
+        command += ["--profile", "quick", "--only", "workload/*", "--runtime", "torch"]
         command += models
         command += ["--processes", str(rounds)] if rounds else []
         command += ["--against", str(side)]
