@@ -1,8 +1,8 @@
 """How often `run --against` calls equal sides different, and finds one that is 5 % slower.
 
-`python -m bench.against_runs --out DIR` runs small networks, training and inference, against a copy of this
-checkout, and against one in which every timed loop takes 5 % longer; goes on
-where it was stopped, and prints the verdicts. `--table` prints those that are there.
+`python -m bench.against_runs --out DIR` runs small networks, training and inference, against a copy
+of this checkout, and against one in which every timed loop takes 5 % longer; goes on where it was
+stopped, and prints the verdicts. `--table` prints those that are there.
 """
 
 import argparse

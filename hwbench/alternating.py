@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BLOCK_S = 0.1  # of sampling
 SAMPLES = 5  # of a block
-BLOCKS = 20  # of each side in a round
+BLOCKS = 12  # of each side in a round
 LEAST = 4  # of a slow case, whose round would take longer than LIMIT_S
 LIMIT_S = 60.0
 ALONE = frozenset({"memory", "crashed"})  # how a case ends that may fit without its other side

@@ -16,7 +16,9 @@ def answered(
     file: EstimateFile, request: Request, made: Sequence[Made], maker: Maker, step: Step
 ) -> EstimateFile:
     """Return the estimate with the answers to what else was asked."""
-    file = replace(file, answer=_limits(file), break_even=owning.lines(made))
+    file = replace(
+        file, answer=_limits(file), break_even=owning.lines(made), ownership=owning.curves(made)
+    )
     if request.solve is not None:
         file = replace(file, solved=solving.solved(request, made, maker, step))
     if request.confirm:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hwbench.bounds import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from hwbench.ownership import Ownership
 from hwbench.search_schedule import Bracket
 
 # hwbench.estimate/1  2026-11: the first.
@@ -340,6 +341,7 @@ class EstimateFile:
     solved: tuple[Solved, ...] = ()
     confirm: tuple[Confirm, ...] = ()
     break_even: tuple[str, ...] = ()
+    ownership: Ownership | None = None  # what `break_even` says, as curves
     search: Search | None = None
     sharing: tuple[Shared, ...] = ()  # of --tasks
     notes: tuple[str, ...] = field(default=())

@@ -99,7 +99,7 @@ def test_jumps_of_the_machine_are_in_both_sides_and_a_twentieth_is_found(
         assert (
             pair.ratio.low < slower < pair.ratio.high or abs(pair.ratio.point / slower - 1) < 0.01
         )
-        assert "each in 40 blocks in turn" in pair.basis
+        assert "each in 24 blocks in turn" in pair.basis
         verdicts.append(pair.verdict)
     assert set(verdicts) == ({"slower"} if slower > 1 else {"same"})
 

@@ -24,6 +24,7 @@ from tests.estimates import (
     loader_known,
     machine,
     measured,
+    money,
     record,
     resnet,
     simple,
@@ -250,3 +251,49 @@ def test_a_strangers_strings_do_no_harm_in_a_figure(capsys: pytest.CaptureFixtur
     assert status_of(["plot", "time", str(path)]) == 0
     out = capsys.readouterr().out
     assert "\x1b" not in out and "\u202e" not in out
+
+
+def owned_and_rented(**changes: Any) -> Path:
+    """Write the estimate of a machine that is owned, and rented by the hour."""
+    loader_known(1e-9)
+    said = money(usd_per_h=2.0, purchase_usd=10_000.0, residual_frac=0.3, years=3.0)
+    usual: dict[str, Any] = {
+        "samples": 1_000_000,
+        "purchases": ("owned", "on-demand"),
+        "electricity_usd_per_kwh": 0.25,
+        "pue": 1.0,
+        "money": said,
+    }
+    made = asked(simple(0.1, 100, watts=(400.0, 100.0)), **(usual | changes))
+    return file_of(made, "owned.json")
+
+
+def test_break_even_is_where_both_lines_meet_by_hours_and_by_use() -> None:
+    over_hours, over_use = plot.charts("break-even", [owned_and_rented()])
+    owned, rented = over_hours.series
+    (mark,) = over_hours.marks
+    # 7,000 USD of purchase less residual over 2.00 - 0.10 USD an hour
+    assert mark.x == pytest.approx(7000 / 1.9, rel=1e-4)
+    assert mark.y == pytest.approx(2.0 * 7000 / 1.9, rel=1e-4)
+    i = 20
+    assert owned.y[i] == pytest.approx(7000 + 0.1 * owned.x[i], rel=1e-3)  # type: ignore[operator]
+    assert rented.y[i] == pytest.approx(2.0 * rented.x[i], rel=1e-3)  # type: ignore[operator]
+    assert over_hours.regions[0].beyond == pytest.approx(3 * 8766, rel=0.01)
+    owned, rented = over_use.series
+    (mark,) = over_use.marks
+    u = mark.x
+    assert u is not None
+    # a used hour: capital by the hours of a year at u, and idle power for the rest of them
+    per_year = 7000 / 3
+    assert per_year / (8760 * u) + 0.1 + 0.025 * (1 - u) / u == pytest.approx(2.0, rel=2e-3)
+    assert all(a <= b <= c for a, b, c in zip(owned.low, owned.y, owned.high, strict=True))  # type: ignore[operator]
+    assert "equal at" in chart_text.text((over_hours, over_use))
+    svg = [chart_figure.picture((over_hours, over_use), "svg", chart_text.say) for _ in range(2)]
+    assert svg[0] == svg[1]
+
+
+def test_break_even_without_an_owned_machine_says_what_makes_it() -> None:
+    with pytest.raises(BadInput, match="--purchase owned --purchase on-demand"):
+        plot.charts("break-even", [estimate()])
+    with pytest.raises(BadInput, match="no machine that is owned"):
+        plot.charts("break-even", [owned_and_rented(purchases=("on-demand",))])

@@ -16,10 +16,10 @@ LAYERS = {
     "facts": "batch case case_facts chart compared counter_joules cpu_power data_sheet"
     " dataset device early_promotion early_stopping energy estimate_value estimated"
     " intervals joules later_interval learned learning_asks learning_rows loop"
-    " loop_actual loop_forecast loop_plan measurement montecarlo pages power_joules"
-    " power_record probed quality_found repeats scaled search_schedule sensor served"
-    " shortcut_rows stats steady taught trend validation validations_floor values ways"
-    " window_joules",
+    " loop_actual loop_forecast loop_plan measurement montecarlo ownership pages"
+    " power_joules power_record probed quality_found repeats scaled search_schedule"
+    " sensor served shortcut_rows stats steady taught trend validation"
+    " validations_floor values ways window_joules",
     "contracts": "cards chart_kind growing hardening instance kernel meter runtime"
     " shortcut stepping workload",
     "dialects": "dialects.* weights",
