@@ -163,6 +163,7 @@ class Index:
         rows = self._db.execute(
             f"SELECT path FROM read_parquet('{_quoted(part)}') GROUP BY path"
             f" HAVING bool_and({_SOUND}) AND count(DISTINCT record) = 1"
+            " AND count(*) = count(DISTINCT place)"
         ).fetchall()
         sound = {path for (path,) in rows}
         return [p for p in paths if p not in sound]

@@ -8,7 +8,7 @@ from typing import Any
 
 from hwbench import case_columns
 from hwbench.compared import LeftOut
-from hwbench.errors import BadInput, StorageFull, Unavailable, one_line
+from hwbench.errors import BadInput, BadRecord, StorageFull, Unavailable, one_line
 from hwbench.record_files import Named
 from hwbench.record_index import Index, looked_at
 
@@ -37,13 +37,14 @@ class Table:
         self.paths = [p.path for p in looked]  # of the files in their order, whole
         named = {p.path: f for p, f in reversed(list(zip(looked, files, strict=True)))}
         index.take_in(list({p.path: p for p in looked}.values()))
-        self.left_out = tuple(
-            LeftOut(path=str(named[path].path), reason=reason)
-            for path, reason in index.left_out.items()
-        )
+        left_out = []
         for path, reason in index.left_out.items():
+            given = str(named[path].path)
+            told = reason.replace(path, given, 1)
             if not named[path].by_glob:
-                raise BadInput(reason)
+                raise BadRecord(told)
+            left_out.append(LeftOut(path=given, reason=told))
+        self.left_out = tuple(left_out)
         if len(index.left_out) == len(named):
             raise BadInput(f"{len(files)} files, and none is a record: {self.left_out[0].reason}")
         self._lock(out)
