@@ -63,6 +63,7 @@ class Index:
         self._db, self._note = connection, note
         self._query = ""  # reads the batch in hand
         self._scratch = Path(tempfile.mkdtemp(prefix="hwbench-table-"))
+        self._db.execute("SET temp_directory = $1", [str(self._scratch)])
         self._folder = user_cache.place() / "records" if keep else self._scratch
         self.path = self._folder / _NAME
         self.left_out: dict[str, str] = {}  # path to reason
@@ -85,7 +86,7 @@ class Index:
             self._query = _READ.replace(
                 ":size", str(max([LEAST_BYTES, *(sizes[p] + 1024 for p in batch)]))
             )
-            self._read_in(batch, self._scratch / f"part-{n}.parquet")
+            self._read_in(batch, self._scratch / f"part-{n:09}.parquet")
         self._join(files)
 
     def _enter(self, files: Sequence[File]) -> None:
@@ -103,16 +104,16 @@ class Index:
 
     def _unknown(self, files: Sequence[File]) -> list[str]:
         if not self.path.is_file():
-            return [f.path for f in files]
+            return sorted(f.path for f in files)
         known = f"SELECT DISTINCT path, size, mtime_ns FROM read_parquet('{_quoted(self.path)}')"
         try:
             rows = self._db.execute(
                 f"SELECT path FROM wanted w ANTI JOIN ({known}) k ON w.path = k.path"
-                " AND w.size = k.size AND w.mtime_ns = k.mtime_ns ORDER BY place"
+                " AND w.size = k.size AND w.mtime_ns = k.mtime_ns ORDER BY path"
             ).fetchall()
         except _fault():  # cut off, or of another DuckDB: made anew
             self.path.unlink(missing_ok=True)
-            return [f.path for f in files]
+            return sorted(f.path for f in files)
         return [path for (path,) in rows]
 
     def _read_in(self, paths: Sequence[str], part: Path) -> None:
@@ -140,7 +141,8 @@ class Index:
         names = [glob.escape(p) for p in paths]
         self._db.execute(
             f"COPY (SELECT c.*, w.size, w.mtime_ns FROM ({self._query}) c"
-            f" JOIN wanted w ON w.path = c.path) TO '{_quoted(part)}' (FORMAT parquet)",
+            f" JOIN wanted w ON w.path = c.path ORDER BY c.path, c.place)"
+            f" TO '{_quoted(part)}' (FORMAT parquet)",
             [names],
         )
 
@@ -171,9 +173,8 @@ class Index:
     def _join(self, files: Sequence[File]) -> None:
         """Make the index anew: what it held of files that are still there, and the parts."""
         parts = sorted(self._scratch.glob("part-*.parquet"))
-        sources = [f"SELECT * FROM read_parquet('{_quoted(p)}')" for p in parts]
-        if self.path.is_file():
-            sources.append(self._still_there(files))
+        sources = [self._still_there(files)] if self.path.is_file() else []
+        sources += [f"SELECT * FROM read_parquet('{_quoted(p)}')" for p in parts]
         if not sources:
             return
         made = self._scratch / "made.parquet"

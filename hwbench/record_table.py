@@ -65,9 +65,8 @@ class Table:
     def _view(self, where: str | None) -> None:
         source = str(self._index.path).replace("'", "''")
         self._db.execute(
-            "CREATE TEMP VIEW every AS SELECT c.*, w.place AS file_place FROM"
-            f" read_parquet('{source}') c JOIN wanted w ON w.path = c.path"
-            " AND w.size = c.size AND w.mtime_ns = c.mtime_ns"
+            f"CREATE TEMP VIEW every AS SELECT * FROM read_parquet('{source}')"
+            " WHERE path IN (SELECT path FROM wanted)"
         )
         names = ", ".join(case_columns.public())
         self._db.execute(f"CREATE TEMP VIEW cases AS SELECT {names} FROM every")
@@ -109,22 +108,23 @@ class Table:
         return list(found)
 
     def rows(self, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        """Yield these columns of each case, in the order of the files and of each file's cases."""
-        result = self._db.execute(
-            f"SELECT {', '.join(names)} FROM chosen ORDER BY file_place, place"
-        )
+        """Yield these columns of each case, by the path and each file's own order."""
+        result = self._db.execute(f"SELECT {', '.join(names)} FROM chosen ORDER BY path, place")
         while batch := result.fetchmany(10_000):
             yield from batch
 
     def write(self, out: Path, options: str, columns: Sequence[str]) -> None:
-        """Write columns, as SQL, of all cases to `out`; raise StorageFull where it does not fit."""
+        """Write columns, as SQL, of all cases to `out`; of many records in no order.
+
+        Raises StorageFull where it does not fit.
+        """
         import duckdb
 
         target = str(out).replace("'", "''")
         try:
             self._db.execute(
-                f"COPY (SELECT {', '.join(columns)} FROM chosen ORDER BY file_place, place)"
-                f" TO '{target}' ({options})"
+                # As the index has them: to sort rows of so many columns takes more than all else.
+                f"COPY (SELECT {', '.join(columns)} FROM chosen) TO '{target}' ({options})"
             )
         except duckdb.IOException as e:
             raise StorageFull(f"{out}: cannot be written: {one_line(str(e))}") from None
@@ -153,10 +153,8 @@ def _connection() -> Any:
             "reading records as a table needs DuckDB", "pip install 'hwbench-dl[tables]'"
         ) from None
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
-    # The order of rows is asked for where it matters.
     settings: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY,
         "threads": min(threads, 4),
-        "preserve_insertion_order": False,
     }
     return duckdb.connect(":memory:", config=settings)

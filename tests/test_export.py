@@ -206,7 +206,8 @@ def test_many_records_are_read_once_and_again_where_they_changed(tmp_path: Path)
     assert "r9.json" not in names and "new.json" in names and len(names) == 60
     index.write_bytes(b"PAR1 what is no such file PAR1")
     export.export(["given/*.json"], Path("c.csv"), form="csv")
-    assert table(Path("c.csv")) == rows
+    again = table(Path("c.csv"))
+    assert sorted(map(str, again)) == sorted(map(str, rows))
 
 
 def test_without_a_place_for_the_cache_it_works_as_well(
