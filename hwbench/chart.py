@@ -15,11 +15,15 @@ class Axis:
     label: str
     format: Format
     log: bool = True
+    from_zero: bool = False  # of one that is not logarithmic
 
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """A line or points with their intervals; None is not known. A faint one is not named."""
+    """A line or points with their intervals; None is not known. A faint one is not named.
+
+    Series of one name share a colour and are named once; a dashed line is modelled, or foretold.
+    """
 
     name: str
     x: Numbers
@@ -28,7 +32,7 @@ class Series:
     high: Numbers = ()
     x_low: Numbers = ()
     x_high: Numbers = ()
-    style: Literal["line", "points", "roof"] = "line"
+    style: Literal["line", "dashed", "points", "roof"] = "line"
     faint: bool = False
 
 
@@ -51,6 +55,16 @@ class Region:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Span:
+    """A stretch of the axis across, with the short words that stand in it."""
+
+    text: str
+    begin: float
+    end: float
+    quiet: bool = False  # nothing is going on in it
+
+
+@dataclass(frozen=True, kw_only=True)
 class Chart:
     """One panel. `notes` are said below it."""
 
@@ -60,4 +74,5 @@ class Chart:
     series: tuple[Series, ...]
     marks: tuple[Mark, ...] = ()
     regions: tuple[Region, ...] = ()
+    spans: tuple[Span, ...] = ()
     notes: tuple[str, ...] = ()

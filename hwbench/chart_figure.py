@@ -102,21 +102,27 @@ def _panel(axis: Any, chart: Chart, theme: Theme, say: Say) -> None:
     axis.set_facecolor(theme.paper)
     _scales(axis, chart)
     named = [s for s in chart.series if not s.faint and s.style != "roof"]
-    ends = []
+    names = list(dict.fromkeys(s.name for s in named))
+    lines = {s.name for s in named if s.style != "points"}
+    ends: dict[str, tuple[float, str, str]] = {}
+    _spans(axis, chart, theme)
     for s in chart.series:
-        n = named.index(s) if s in named else -1
+        n = names.index(s.name) if s in named else -1
         colour = theme.faint if n < 0 else theme.lines[n % len(theme.lines)]
         mark = _MARKS[(n + n // len(theme.lines)) % len(_MARKS)]  # no colour twice with one mark
-        end = _one(axis, s, colour, mark, theme, banded=0 <= n < BANDED)
+        banded, lined = 0 <= n < BANDED, s.name in lines
+        end = _one(axis, s, colour, mark, theme, banded=banded, lined=lined)
         if n >= 0 and end is not None:
-            ends.append((end, s.name, colour))
+            ends[s.name] = (end, s.name, colour)
+    if chart.y.from_zero:
+        axis.set_ylim(bottom=0, top=axis.get_ylim()[1] * 1.12)
     _marks(axis, chart, theme)
     _regions(axis, chart, theme)
     _ticks(axis, chart, theme, say)
-    if any(s.style == "points" for s in named):
+    if any(name not in lines for name in names):
         _legend(axis, named, theme)
     else:
-        _named(axis, ends)
+        _named(axis, list(ends.values()))
     axis.set_xlabel(chart.x.label, color=theme.ink)
     axis.set_ylabel(chart.y.label, color=theme.ink)
     axis.set_title(textwrap.fill(one_line(chart.title), 90), fontsize=10.5, loc="left",
@@ -135,26 +141,34 @@ def _scales(axis: Any, chart: Chart) -> None:
 
 
 def _one(
-    axis: Any, s: Series, colour: str, mark: str, theme: Theme, *, banded: bool
+    axis: Any, s: Series, colour: str, mark: str, theme: Theme, *, banded: bool, lined: bool
 ) -> float | None:
     """Draw a line or points with what is known of their intervals; return where a line ends."""
     if s.style == "roof":
         axis.plot(_real(s.x), _real(s.y), color=theme.quiet, linewidth=1.4, zorder=2)
         return None
     if s.style == "points":
-        _points(axis, s, colour, mark)
+        _points(axis, s, colour, mark, lined=lined)
         return None
     x, y = _real(s.x), _real(s.y)
+    if s.style == "dashed":
+        axis.plot(x, y, color=colour, linewidth=1.2, linestyle=(0, (2, 2)), zorder=3)
+        return _last(s)
     if s.low and s.high and banded:
         axis.fill_between(x, _real(s.low), _real(s.high), color=colour, alpha=0.13, linewidth=0)
     width = 0.8 if s.faint else 1.7
     dots = {"marker": mark, "markersize": 3.5} if len(x) <= 8 and not s.faint else {}
     axis.plot(x, y, color=colour, linewidth=width, zorder=1 if s.faint else 3, **dots)
+    return _last(s)
+
+
+def _last(s: Series) -> float | None:
     known = [v for v in s.y if v is not None]
     return known[-1] if known else None
 
 
-def _points(axis: Any, s: Series, colour: str, mark: str) -> None:
+def _points(axis: Any, s: Series, colour: str, mark: str, *, lined: bool) -> None:
+    """Draw points; those that a line of the same name goes through are less than it."""
     x, y = _real(s.x), _real(s.y)
     errors = () if s.faint else (((s.low, s.high), "yerr"), ((s.x_low, s.x_high), "xerr"))
     for ends, key in errors:
@@ -166,8 +180,10 @@ def _points(axis: Any, s: Series, colour: str, mark: str) -> None:
             ]
             axis.errorbar(x, y, **{key: off}, fmt="none", ecolor=colour, elinewidth=0.9,
                           alpha=0.55, zorder=1 if s.faint else 2)  # fmt: skip
-    axis.scatter(x, y, color=colour, marker="." if s.faint else mark, s=18 if s.faint else 34,
-                 zorder=1 if s.faint else 3, label="_" if s.faint else s.name)  # fmt: skip
+    size = 18 if s.faint else 14 if lined else 34
+    axis.scatter(x, y, color=colour, marker="." if s.faint else mark, s=size,
+                 alpha=0.6 if lined else 1.0, zorder=1 if s.faint else 3,
+                 label="_" if s.faint else s.name)  # fmt: skip
 
 
 def _real(values: Sequence[float | None]) -> list[float]:
@@ -205,6 +221,16 @@ def _regions(axis: Any, chart: Chart, theme: Theme) -> None:
             axis.annotate(one_line(r.text, 60), place, xycoords=where, xytext=(4, 4),
                           textcoords="offset points", fontsize=8, color=theme.quiet)  # fmt: skip
         (axis.set_xlim if r.axis == "x" else axis.set_ylim)(along)
+
+
+def _spans(axis: Any, chart: Chart, theme: Theme) -> None:
+    """Shade stretches behind the lines, each with its words at the top."""
+    for span in chart.spans:
+        axis.axvspan(span.begin, span.end, color=theme.grid if span.quiet else theme.faint,
+                     alpha=0.6 if span.quiet else 0.3, linewidth=0, zorder=0)  # fmt: skip
+        axis.annotate(one_line(span.text, 20), ((span.begin + span.end) / 2, 0.99),
+                      xycoords=("data", "axes fraction"), ha="center", va="top", fontsize=7,
+                      color=theme.quiet)  # fmt: skip
 
 
 def _ticks(axis: Any, chart: Chart, theme: Theme, say: Say) -> None:

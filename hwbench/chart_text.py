@@ -52,14 +52,16 @@ def text(charts: Sequence[Chart]) -> str:
 
 
 def _panel(chart: Chart) -> str:
-    named = [s for s in chart.series if not s.faint and s.style != "roof"][:NAMED]
+    lettered = [s for s in chart.series if not s.faint and s.style != "roof"]
+    names = list(dict.fromkeys(s.name for s in lettered))[:NAMED]
+    named = [s for s in lettered if s.name in names]
     columns = render.width() - 13
     grid = [[" "] * columns for _ in range(ROWS)]
     spans = _span(chart, chart.x, "x"), _span(chart, chart.y, "y")
     if spans[0] is None or spans[1] is None:
         return f"{chart.title}: nothing to draw"
     for s in [*(s for s in chart.series if s not in named), *reversed(named)]:
-        sign = LETTERS[named.index(s)] if s in named else ("-" if s.style == "roof" else ".")
+        sign = LETTERS[names.index(s.name)] if s in named else ("-" if s.style == "roof" else ".")
         _plot(grid, s, sign, chart, spans[0], spans[1])
     lines = _folded(chart.title)
     for number, row in enumerate(grid):
@@ -67,8 +69,12 @@ def _panel(chart: Chart) -> str:
         label = say(chart.y.format, _value(share, spans[1], chart.y)) if number % 5 == 0 else ""
         lines.append(f"{label:>11} |{''.join(row).rstrip()}")
     lines.append(" " * 12 + "+" + "-" * columns)
+    lines += _below(chart, spans[0], columns)
     lines += _bottom(chart, spans[0], columns)
-    lines += [line for n, s in enumerate(named) for line in _folded(_legend(n, s, chart))]
+    told = {s.name: s for s in named if s.style != "points" or s.name not in _lines(named)}
+    lines += [
+        line for n, name in enumerate(names) for line in _folded(_legend(n, told[name], chart))
+    ]
     lines += [
         line
         for m in chart.marks
@@ -92,6 +98,8 @@ def _span(chart: Chart, axis: Axis, which: str) -> tuple[float, float] | None:
     if not values:
         return None
     low, high = min(values), max(values)
+    if axis.from_zero:
+        low = 0.0
     if low == high:
         low, high = (low / 2, high * 2) if axis.log else (low - 1, high + 1)
     return low, high
@@ -140,6 +148,25 @@ def _plot(
         for column, row in points:
             grid[round(row)][round(column)] = sign
         last = here
+
+
+def _lines(named: Sequence[Series]) -> set[str]:
+    return {s.name for s in named if s.style != "points"}
+
+
+def _below(chart: Chart, span: tuple[float, float], columns: int) -> list[str]:
+    """Return the words of stretches, where they are on the axis and as far as there is room."""
+    if not chart.spans:
+        return []
+    line = [" "] * columns
+    free = 0
+    for s in chart.spans:
+        middle = _share((s.begin + s.end) / 2, span, chart.x) * (columns - 1)
+        at = min(max(free, round(middle - len(s.text) / 2)), columns - len(s.text))
+        if at >= free:
+            line[at : at + len(s.text)] = s.text
+            free = at + len(s.text) + 1
+    return [" " * 13 + "".join(line).rstrip()]
 
 
 def _bottom(chart: Chart, span: tuple[float, float], columns: int) -> list[str]:

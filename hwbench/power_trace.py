@@ -1,16 +1,12 @@
 """The power over time of a record's pass for energy, or of a file of `hwbench power`."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from hwbench import codec, store
 from hwbench.energy import EnergyPass, PowerTrace
-from hwbench.errors import BadInput, BadRecord
 from hwbench.measurement import Record
-from hwbench.power_record import SCHEMA, Phase, PowerRecord
+from hwbench.power_record import Phase, PowerRecord
 from hwbench.sensor import ChannelFacts
 
 IDLE = "idle"
@@ -44,24 +40,9 @@ class Traced:
         return next((p.name for p in self.phases if p.begin_s <= at_s < p.end_s), "")
 
 
-def load(path: Path) -> Traced:
-    """Read a record or a power file; raise BadRecord, or BadInput where it has no power."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise BadRecord(f"{path}: cannot be read: {e.strerror}") from None
-    except ValueError as e:
-        raise BadRecord(f"{path}: is not JSON ({e})") from None
-    if isinstance(data, dict) and data.get("schema") == SCHEMA:
-        traced = _of_power(codec.decode(PowerRecord, data, where=str(path)))
-    else:
-        traced = _of_record(store.load(path))
-    if not traced.traces:
-        raise BadInput(
-            f"{path}: holds no power over time: no meter was read when it was made"
-            " (`hwbench doctor` says which could be)"
-        )
-    return traced
+def of(value: Record | PowerRecord) -> Traced:
+    """Return the power over time of a record or a power file; no traces where none was read."""
+    return _of_power(value) if isinstance(value, PowerRecord) else _of_record(value)
 
 
 def _of_power(found: PowerRecord) -> Traced:

@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwbench import codec, curve_ensemble, curve_file, curves_study, plot, shortcuts_file
+from hwbench import (
+    chart_text,
+    codec,
+    curve_ensemble,
+    curve_file,
+    curves_study,
+    plot,
+    shortcuts_file,
+)
 from hwbench.curve_file import Point
 from hwbench.errors import BadInput
 from hwbench.learned import LearnedCurve, LearnedPoint
@@ -126,7 +134,7 @@ def test_the_file_is_read_by_estimate_and_drawn(tmp_path: Path) -> None:
     )
     read = curve_file.read(path, "lora")
     assert read.classes == 5 and len(read.points) == 15
-    written = plot.plot("learning", [path], tmp_path / "f.svg", tmp_path / "f.csv")
+    written = plot.keep("learning", [path], tmp_path / "f.svg", tmp_path / "f.csv", chart_text.say)
     assert [p.name for p in written] == ["f.csv", "f.svg"]
     lines = (tmp_path / "f.csv").read_text().splitlines()
     assert lines[0].startswith("shortcut,samples,seed,accuracy")
@@ -142,4 +150,4 @@ def test_a_file_without_curves_says_how_they_are_made(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     shortcuts_file.save(compared(of_steps(by("lora", 0.05)), "lora"), path)
     with pytest.raises(BadInput, match="no learning curve: make it with"):
-        plot.plot("learning", [path], tmp_path / "f.svg")
+        plot.charts("learning", [path])

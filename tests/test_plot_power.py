@@ -74,17 +74,27 @@ def texts(svg: Path) -> list[str]:
     return [e.text or "" for e in ElementTree.parse(svg).iter() if e.tag.endswith("}text")]
 
 
-def test_a_records_phases_and_channels_are_drawn_and_named(
-    record: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert status_of(["plot", "power", str(record)]) == 0
-    drawn = record.with_name("r-power.svg")
-    assert capsys.readouterr().out.strip() == str(drawn)
+def test_a_records_phases_and_channels_are_drawn_and_named(record: Path, tmp_path: Path) -> None:
+    drawn = tmp_path / "r.svg"
+    assert status_of(["plot", "power", str(record), "-o", str(drawn)]) == 0
     said = texts(drawn)
     assert said.count("idle") == 2
     assert "gpu: card/cuda:0" in said and "cpu: model/cpu (modelled)" in said
-    assert "1  mlp_small b32 infer torch cpu float32" in said
+    assert any("1: mlp_small b32 infer torch cpu float32" in t for t in said)
     assert "power, W" in said and "time, s" in said
+
+
+def test_in_a_terminal_the_trace_has_its_phases_below(
+    record: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert status_of(["plot", "power", str(record)]) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "a  gpu: card/cuda:0: 71" in out and "1: mlp_small b32" in out
+    (phases,) = [x for x in out.splitlines() if x.split() == ["idle", "1", "idle"]]
+    assert phases.index("1") > phases.index("idle")
+    assert not list(record.parent.glob("*.svg"))
 
 
 def test_the_numbers_are_those_of_the_record(record: Path, tmp_path: Path) -> None:
@@ -99,7 +109,6 @@ def test_the_numbers_are_those_of_the_record(record: Path, tmp_path: Path) -> No
     assert {r["measured"] for r in card} == {"true"}
     assert {r["measured"] for r in rows if r["domain"] == "cpu"} == {"false"}
     assert [float(r["time_s"]) for r in card] == [0.125, 0.375, 10.125, 10.625, 20.125]
-    assert not record.with_name("r-power.svg").exists()  # a table alone was asked for
 
 
 def test_the_same_input_makes_the_same_file(record: Path, tmp_path: Path) -> None:
@@ -133,8 +142,8 @@ def test_wrong_inputs_are_refused_in_one_line(
     text.write_text("hello")
     for arguments, said in (
         (["power", str(bare)], "holds no power over time"),
-        (["power", str(text)], "is not JSON"),
-        (["power", str(tmp_path / "no.json")], "cannot be read"),
+        (["power", str(text)], "is not whole JSON"),
+        (["power", str(tmp_path / "no.json")], "no such file"),
         (["cake", str(record)], "no plot is named 'cake'"),
         (["power", str(record), "-o", str(tmp_path / "a.bmp")], "none of svg, png, pdf"),
     ):
@@ -147,10 +156,10 @@ def test_without_matplotlib_the_line_that_installs_it_is_told(
     record: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert status_of(["plot", "power", str(record)]) == 1
+    assert status_of(["plot", "power", str(record), "-o", str(record.with_suffix(".svg"))]) == 1
     assert "pip install 'hwbench-dl[plot]'" in capsys.readouterr().err
 
 
 def test_a_step_lies_in_the_phase_of_its_middle(record: Path) -> None:
-    traced = power_trace.load(record)
+    traced = power_trace.of(store.load(record))
     assert [p.name.split(" ")[0] for p in traced.phases] == ["idle", "mlp_small", "idle"]

@@ -33,10 +33,11 @@ def command(
     pareto               time against cost            `hwbench estimate --out`
     roofline, batch,     kernels, throughput,         `hwbench run`
     latency              percentiles
+    break-even           owned against rented         `hwbench estimate --purchase owned`
     power                over time, with its phases   `hwbench run`, `hwbench power`
     learning             error against samples        `hwbench shortcuts --learn`
 
-    time takes a file of `hwbench shortcuts --out` too. power and learning are drawn into a file.
+    time takes a file of `hwbench shortcuts --out` too.
     """
     from hwbench import plot as verb
     from hwbench.errors import BadInput
@@ -44,17 +45,13 @@ def command(
     for path in (out, table):
         if path is not None and path.exists() and not force:
             raise BadInput(f"{path}: exists: --force writes over it")
-    if kind in verb.DRAWN:
-        written = verb.plot(kind, inputs, out, table)
-    else:
-        from hwbench import chart_text
+    from hwbench import chart_text
 
-        charts = verb.charts(kind, inputs)
-        written = verb.keep(charts, out, table, chart_text.say, dark=dark)
-        if not written and not as_json:
-            from hwbench.render import printable
+    written = verb.keep(kind, inputs, out, table, chart_text.say, dark=dark)
+    if not written and not as_json:
+        from hwbench.render import printable
 
-            click.echo(printable(chart_text.text(charts)))
+        click.echo(printable(chart_text.text(verb.charts(kind, inputs))))
     if as_json:
         print_json({"written": [str(path) for path in written]})
     else:
