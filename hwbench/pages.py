@@ -7,21 +7,26 @@ from hwbench.chart import Chart, Numbers
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A cell of a table: its words, and the number that it is sorted by, None where it has none."""
+    """A cell of a table: its words, and the number that it is sorted by, None where it has none.
+
+    `why` says why a figure is not known; it is told once below the table.
+    """
 
     text: str
     key: float | None = None
     figure: bool = False
+    why: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table; `name` is unique in the page. A long one can be filtered."""
+    """A table; `name` is unique in the page, `notes` stand below. A long one can be filtered."""
 
     name: str
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from hwbench.compared import Comparison
 from hwbench.errors import BadInput
 
 SUFFIXES = (".html", ".md")
+KINDS = ("record", "estimate", "shortcuts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +24,14 @@ class Reported:
 
 
 def report(inputs: Sequence[Path]) -> Reported:
-    """Read the files; raise BadInput for one that is no file of hwbench."""
+    """Read the files; raise BadInput for one that is none of a kind that a report tells of."""
     given = tuple(plot.given(path) for path in inputs)
+    for g in given:
+        if g.kind not in KINDS:
+            raise BadInput(
+                f"{g.path}: is a file of {g.kind}; a report is of {', '.join(KINDS)}:"
+                f" `hwbench plot {g.kind}` draws it"
+            )
     records = [g.path for g in given if g.kind == "record"]
     if len(records) < 2:
         return Reported(given=given, comparison=None, no_comparison=None)

@@ -27,6 +27,7 @@ def sections(given: Given) -> tuple[list[str], list[Section]]:
         ),
         Section(title="As the dataset grows", drawings=tuple(drawings(given, ("cost", "time")))),
         *_energy(given),
+        *_owned(given),
         Section(
             title="What was assumed",
             paragraphs=("Every number that was not measured here, with where it is from.",),
@@ -97,7 +98,7 @@ def _options(file: EstimateFile) -> Table:
     columns = ("machine", "bought", "way", "time", "energy", "cost", "CO2e", "basis", "")
     return Table(
         name="options",
-        caption="Every way, with half of its interval; a dash has its reason",
+        caption="Every way, with half of its interval; a dash has its reason below",
         columns=columns,
         rows=tuple(rows),
     )
@@ -110,6 +111,12 @@ def _energy(given: Given) -> list[Section]:
         return []
     said = tuple(f"The energy is of {c}." for c in covers)
     return [Section(title="Energy", paragraphs=said, drawings=found)]
+
+
+def _owned(given: Given) -> list[Section]:
+    found = tuple(drawings(given, ("break-even",)))
+    lines: tuple[str, ...] = given.value.break_even
+    return [Section(title="Owned or rented", points=lines, drawings=found)] if lines else []
 
 
 def _assumed(rows: Iterable[Row]) -> Table:

@@ -58,7 +58,9 @@ def _section(section: Section, number: int) -> str:
         *(_table(t) for t in section.tables),
         *(_drawing(d) for d in section.drawings),
         f"<ul>{points}</ul>" if points else "",
-        f'<pre tabindex="0" aria-label="commands"><code>{code}</code></pre>' if code else "",
+        f'<pre tabindex="0" role="region" aria-label="commands"><code>{code}</code></pre>'
+        if code
+        else "",
         "</section>",
     ]
     return "\n".join(p for p in parts if p)
@@ -85,6 +87,7 @@ def _table(table: Table) -> str:
         f'{filtered}<div class="wide" role="region" tabindex="0" aria-label="{caption}">'
         f'<table class="sorts" id="{_text(table.name)}"><caption>{caption}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
+        + "".join(f'<p class="quiet">{_text(note)}</p>' for note in table.notes)
     )
 
 

@@ -33,7 +33,8 @@ def _table(table: Table) -> list[str]:
                     for i in range(len(table.columns)))  # fmt: skip
     rows = ["| " + " | ".join(plain(c.text) for c in row) + " |" for row in table.rows]
     head = "| " + " | ".join(plain(c) for c in table.columns) + " |"
-    return [plain(table.caption), "", head, f"|{rule}|", *rows]
+    notes = [x for note in table.notes for x in ("", plain(note))]
+    return [plain(table.caption), "", head, f"|{rule}|", *rows, *notes]
 
 
 def _fenced(text: str) -> str:

@@ -1,11 +1,12 @@
 """What the sections of a report share: figures with intervals, drawings, warnings."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from hwbench import report
 from hwbench.chart_kind import Given
 from hwbench.estimated import Figure
-from hwbench.pages import Cell, Drawing, Section
+from hwbench.pages import Cell, Drawing, Section, Table
 from hwbench.render import NOTHING, half_width
 
 MOST_WARNINGS = 30
@@ -20,9 +21,23 @@ def between(figure: Figure, say: Say) -> str:
 def cell(figure: Figure | None, say: Say, why: str | None) -> Cell:
     """Return a figure with its interval; one that is not known with the reason."""
     if figure is None:
-        return Cell(text=f"{NOTHING} {why or ''}".strip())
+        return Cell(text=NOTHING, figure=True, why=why)
     half = half_width(figure.low, figure.high, figure.point)
     return Cell(text=f"{say(figure.point)} {half}", key=figure.point, figure=True)
+
+
+def footnoted(table: Table) -> Table:
+    """Return a table whose cells name their reasons by number, each reason once below it."""
+    reasons = list(dict.fromkeys(c.why for row in table.rows for c in row if c.why))
+    rows = tuple(
+        tuple(
+            replace(c, text=f"{c.text} [{reasons.index(c.why) + 1}]", why=None) if c.why else c
+            for c in row
+        )
+        for row in table.rows
+    )
+    notes = tuple(f"[{n}] {reason}" for n, reason in enumerate(reasons, start=1))
+    return replace(table, rows=rows, notes=(*table.notes, *notes))
 
 
 def drawings(given: Given, kinds: Iterable[str]) -> list[Drawing]:

@@ -54,7 +54,7 @@ def sections(given: Given) -> tuple[list[str], list[Section]]:
             title=f"The machine: {machine}",
             paragraphs=(_software(value),),
             tables=(table,),
-            drawings=tuple(drawings(given, ("roofline", "batch", "latency"))),
+            drawings=tuple(drawings(given, ("roofline", "batch", "latency", "power"))),
         ),
         *warned([*failed, *said], ()),
     ]

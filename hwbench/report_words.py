@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from hwbench import compare_view, report_estimate, report_record, report_shortcuts
 from hwbench.chart_kind import Given
@@ -10,6 +11,7 @@ from hwbench.compared import Comparison
 from hwbench.pages import Cell, Page, Section, Table
 from hwbench.render import seconds
 from hwbench.report import Reported
+from hwbench.report_parts import footnoted
 
 _SECTIONS = {
     "estimate": report_estimate.sections,
@@ -26,7 +28,7 @@ def page(found: Reported) -> Page:
         of = _SECTIONS[g.kind]
         said, parts = of(g)
         answers += said
-        sections += parts
+        sections += [_of_file(p, g.path) for p in parts] if len(found.given) > 1 else parts
     sections += _comparison(found)
     sections.append(_reproduce(found.given))
     return Page(
@@ -37,15 +39,21 @@ def page(found: Reported) -> Page:
     )
 
 
+def _of_file(section: Section, path: str) -> Section:
+    """Return the section with its file in the title: a page's parts have names of their own."""
+    return replace(section, title=f"{section.title}: {Path(path).name}")
+
+
 def _told_apart(sections: Sequence[Section]) -> tuple[Section, ...]:
-    """Return the sections with no name of a table twice: two estimates have the same tables."""
+    """Return the sections with no name of a table twice, and the reasons of each below it."""
     seen: dict[str, int] = {}
     made = []
     for section in sections:
         tables = []
         for table in section.tables:
             n = seen[table.name] = seen.get(table.name, 0) + 1
-            tables.append(replace(table, name=f"{table.name}-{n}") if n > 1 else table)
+            noted = footnoted(table)
+            tables.append(replace(noted, name=f"{table.name}-{n}") if n > 1 else noted)
         made.append(replace(section, tables=tuple(tables)))
     return tuple(made)
 

@@ -12,15 +12,49 @@ from typing import Any
 
 import pytest
 
-from hwbench import report, report_html, report_markdown, report_words
+from hwbench import (
+    codec,
+    curves_study,
+    report,
+    report_html,
+    report_markdown,
+    report_words,
+    shortcuts_file,
+)
 from hwbench.cli import status_of
-from tests.estimates import case, kept, machine, measured, record
-from tests.test_charts import estimate
+from hwbench.power_record import SCHEMA, PowerRecord
+from tests.estimates import (
+    asked,
+    case,
+    kept,
+    loader_known,
+    machine,
+    measured,
+    record,
+    simple,
+)
+from tests.test_charts import estimate, file_of
+from tests.test_curves_study import learnt, points, power
+from tests.test_shortcuts_study import by, compared, of_steps
 
 __all__ = ["machine"]  # a fixture
 pytest.importorskip("matplotlib")
 pytestmark = pytest.mark.usefixtures("machine")
 
+POWER = PowerRecord(
+    schema=SCHEMA,
+    created_utc="2026-11-25T18:00:00+00:00",
+    hwbench_version="0.1.0",
+    machine="a processor",
+    command=(),
+    duration_s=0.75,
+    exit_status=None,
+    interrupted=False,
+    meters=(),
+    channels=(),
+    traces=(),
+    phases=(),
+)
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\x1b[31m\u202e|`=cmd()"
 
 
@@ -152,6 +186,44 @@ def test_a_record_alone_says_what_its_machine_did() -> None:
     assert "It trains mlp at 1,000 items a second" in page.text
 
 
+def test_two_files_of_a_kind_have_headings_of_their_own() -> None:
+    one, two = kept(Path("given"), *(record(measured(case(100), *(0.1,) * 5)) for _ in range(2)))
+    page = written(one, two)
+    headings = re.findall(r"<h2[^>]*>(.*?)</h2>", page)
+    assert len(headings) == len(set(headings)) and any(h.endswith(": r1.json") for h in headings)
+    assert all(a.get("role") for a in Reader(page).of("pre"))
+
+
+def test_what_is_not_known_has_its_reason_once_below_the_table() -> None:
+    loader_known(1e-9)
+    path = file_of(asked(simple(0.1, 100), on=("machine", "aws:g5.xlarge")))
+    row = next(r for r in json.loads(path.read_text())["rows"] if r["energy_j"] is None)
+    page = written(path)
+    assert "<td" in page and ">- [1]</td>" in page
+    reason = html.escape(row["reasons"]["energy_j"])
+    assert len(re.findall(rf'<p class="quiet">\[\d\] {re.escape(reason)}</p>', page)) == 1
+    text = report_markdown.markdown(report_words.page(report.report([path])))
+    assert "- \\[1\\] |" in text
+
+
+def test_learning_curves_are_told_by_what_the_target_takes() -> None:
+    loader_known(1e-9)
+    file = compared(of_steps(by("lora", 0.05)), "lora")
+    scratch = curves_study.curve(
+        "from_scratch",
+        points(lambda n: power(n, a=4), noise=0.05),
+        classes=5,
+        n_test=300,
+        target=0.9,
+    )
+    path = Path("learn.json")
+    shortcuts_file.save(replace(file, curves=(learnt(points(noise=0.05)), scratch)), path)
+    page = Reader(written(path))
+    assert "To be right in 0.9 of the test, lora takes the fewest samples" in page.text
+    assert "What each way learns from" in page.text
+    assert any("error against training samples" in (a["alt"] or "") for a in page.of("img"))
+
+
 def test_the_command_writes_a_page_or_markdown(capsys: pytest.CaptureFixture[str]) -> None:
     path = str(estimate())
     assert status_of(["report", path]) == 2
@@ -165,6 +237,9 @@ def test_the_command_writes_a_page_or_markdown(capsys: pytest.CaptureFixture[str
     assert status_of(["report", path, "--markdown"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("# How long") and "## The options" in out and "|---:" in out
+    Path("p.json").write_text(json.dumps(codec.encode(POWER)))
+    assert status_of(["report", "p.json", "-o", "y.html"]) == 2
+    assert "`hwbench plot power` draws it" in capsys.readouterr().err
     Path("x.json").write_text("[]")
     assert status_of(["report", "x.json", "-o", "y.html"]) == 2
     assert "is no record, estimate or comparison" in capsys.readouterr().err

@@ -63,7 +63,8 @@ def _chart(given: Given) -> Chart:
         notes=(
             f"{len({p.seed for p in first.points})} seeds, {first.n_test} test examples of"
             f" {first.classes} classes",
-            "a mark a training; bands: 90 %, of the three with the least error; dashed: beyond the data",
+            "a mark a training; bands: 90 %, of the three with the least error",
+            "dashed: beyond the data",
         ),
     )
 
