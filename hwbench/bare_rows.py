@@ -5,8 +5,9 @@ from dataclasses import replace
 from hwbench import buying, costing, registry
 from hwbench.buying import Bought
 from hwbench.errors import BadInput
+from hwbench.estimate_figures import Figure
 from hwbench.estimate_plan import Request
-from hwbench.estimated import CostParts, Figure, Plan, Row
+from hwbench.estimated import CostParts, Plan, Row
 from hwbench.instance_ways import NoWay
 from hwbench.row_making import Made
 from hwbench.shortcut import Shortcut

@@ -6,8 +6,9 @@ from datetime import date
 from hwbench import presets
 from hwbench.costing import Hosted, OnDemand, Owned, Purchase, Reserved, Spot
 from hwbench.errors import BadInput, UnknownName
+from hwbench.estimate_figures import Assumption
 from hwbench.estimate_plan import Money
-from hwbench.estimated import Assumption, Price
+from hwbench.estimated import Price
 from hwbench.instance import Instance
 from hwbench.instances import OLD_DAYS
 from hwbench.montecarlo import Factor

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from hwbench import instance_ways
 from hwbench.comparing import cost_then_time
-from hwbench.estimated import Confirm, EstimateFile, Row
+from hwbench.estimate_questions import Confirm
+from hwbench.estimated import EstimateFile, Row
 from hwbench.units import S_PER_H
 
 CONFIRM_S = 600.0

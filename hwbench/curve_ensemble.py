@@ -13,7 +13,7 @@ from typing import Literal
 from hwbench import learning_curve, montecarlo
 from hwbench.curve_file import Point
 from hwbench.errors import BadInput
-from hwbench.estimated import Figure
+from hwbench.estimate_figures import Figure
 from hwbench.learned import BackTest
 from hwbench.learning_curve import LEAST_SIZES, Fit
 from hwbench.values import Values

@@ -6,7 +6,7 @@ from hwbench import curve_ensemble, montecarlo
 from hwbench.curve_ensemble import DRAWS, LEVEL, Ensemble
 from hwbench.curve_file import Point
 from hwbench.errors import BadInput
-from hwbench.estimated import Figure
+from hwbench.estimate_figures import Figure
 from hwbench.learned import LearnedCurve, LearnedFit, LearnedPoint, ToTarget
 from hwbench.learning_curve import trust
 from hwbench.units import S_PER_H

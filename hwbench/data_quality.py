@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hwbench.quality_found import Quality
 
 if TYPE_CHECKING:
-    from hwbench.learning_data import Task
+    from hwbench.learning_task import Task
 
 ALIKE_BITS = 2
 MOST = 20_000  # examples whose pictures are held against each other: it grows with their square

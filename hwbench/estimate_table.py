@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from hwbench import render
+from hwbench.estimate_figures import Figure
 from hwbench.estimate_units import duration, grams, kwh, usd
-from hwbench.estimated import EstimateFile, Figure, Row
+from hwbench.estimated import EstimateFile, Row
 from hwbench.render import NOTHING, digits, half_width, printable
 
 SHOWN = 30  # rows; all are in the JSON

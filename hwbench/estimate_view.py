@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 
 from hwbench import estimate_table, render, search_view, sharing_view
 from hwbench.comparing import named
+from hwbench.estimate_figures import Assumption, Figure
 from hwbench.estimate_table import SHOWN, chosen
 from hwbench.estimate_units import duration, usd
-from hwbench.estimated import Assumption, EstimateFile, Figure, Winner
+from hwbench.estimated import EstimateFile, Winner
 from hwbench.render import NOTHING, digits
 
 ALIKE = 6  # rows named that cannot be told from the best

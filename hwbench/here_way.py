@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hwbench import memory_fit
-from hwbench.estimated import Assumption
+from hwbench.estimate_figures import Assumption
 from hwbench.loaders import Loaded
 from hwbench.montecarlo import Factor
 from hwbench.step_source import Step, StepPower

@@ -1,7 +1,7 @@
 """The power of a rented machine, modelled by its data sheets: nothing of it is measured."""
 
 from hwbench.data_sheet import DataSheet
-from hwbench.estimated import Assumption
+from hwbench.estimate_figures import Assumption
 from hwbench.instance import Instance
 from hwbench.montecarlo import Factor
 from hwbench.ways import PowerTerm

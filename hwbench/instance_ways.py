@@ -17,7 +17,7 @@ from hwbench import (
 )
 from hwbench import scaled as scaled_facts
 from hwbench.data_sheet import DataSheet
-from hwbench.estimated import Assumption
+from hwbench.estimate_figures import Assumption
 from hwbench.here_way import Circumstances, disk_assumption
 from hwbench.instance import Instance
 from hwbench.montecarlo import Factor

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hwbench.bounds import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from hwbench.estimated import Figure
+from hwbench.estimate_figures import Figure
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hwbench import learning_data, learning_sharing, memory_use, registry, screening
+from hwbench import (
+    learning_data,
+    learning_sharing,
+    learning_spoiled,
+    learning_task,
+    memory_use,
+    registry,
+    screening,
+)
 from hwbench.dialects import torch_device, torch_learning, torch_pretrained
 from hwbench.dialects.torch_learning import Examples, Prepared, Recipe, Setting, Took
 from hwbench.errors import HwbenchError, Unavailable
@@ -22,8 +30,8 @@ from hwbench.learning_asks import (
     Train,
     Trained,
 )
-from hwbench.learning_data import Study, Task
 from hwbench.learning_recipe import PACED, SCRATCH, examples, paced, rate_of, recipe_of, teacher
+from hwbench.learning_task import Study, Task
 
 ATTACKED = 0  # the class that a backdoor is to lead to
 
@@ -148,12 +156,12 @@ class Learner:
             setting, spec = self._open.setting, request.weights
             state = self._state(spec) if ask.shortcut == "lora" else None
             return learning_sharing.train(setting, study, ask, state, spec)
-        pool = learning_data.subset(study.train, ask.samples, ask.seed)
+        pool = learning_task.subset(study.train, ask.samples, ask.seed)
         if ask.noise_frac:
-            pool = learning_data.with_label_noise(pool, ask.noise_frac, ask.seed)
+            pool = learning_spoiled.with_label_noise(pool, ask.noise_frac, ask.seed)
         marked = None
         if ask.poison_frac:
-            pool, marked = learning_data.poisoned(pool, ask.poison_frac, ATTACKED, ask.seed)
+            pool, marked = learning_spoiled.poisoned(pool, ask.poison_frac, ATTACKED, ask.seed)
         data, test = examples(pool), examples(study.test)
         memory_use.reset_peak()
         ready, took, teacher_s = self._taught(ask, request.weights, data)
@@ -210,7 +218,7 @@ class Learner:
         """Return the share of triggered test examples of other classes that are misled."""
         test = self._open.study.test
         others = test.at((test.targets != ATTACKED).nonzero()[0])
-        shown = Examples(inputs=learning_data.triggered(others.inputs), targets=others.targets)
+        shown = Examples(inputs=learning_spoiled.triggered(others.inputs), targets=others.targets)
         return float((torch_learning.told(ready, shown) == ATTACKED).mean())
 
     def _screened(

@@ -7,8 +7,8 @@ from hwbench import registry
 from hwbench.dialects import torch_learning
 from hwbench.dialects.torch_learning import Examples, Prepared, Recipe, Setting, Took
 from hwbench.learning_asks import Ask
-from hwbench.learning_data import Task
 from hwbench.learning_rate import base_rate
+from hwbench.learning_task import Task
 from hwbench.shortcut import Shortcut
 
 SCRATCH = "from_scratch"

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hwbench import learning_data, registry
+from hwbench import learning_task, registry
 from hwbench.dialects import torch_learning
 from hwbench.dialects.torch_learning import Examples, Prepared, Setting, Took
 from hwbench.errors import Unavailable
 from hwbench.learning_asks import Ask, Trained
-from hwbench.learning_data import Study, Task
 from hwbench.learning_recipe import SCRATCH, recipe_of
+from hwbench.learning_task import Study, Task
 
 NOT_ITS_OWN = -100  # the target that torch's cross-entropy passes over
 TWO_COLUMNS = "progressive networks are trained here for two tasks: more columns are copies"
@@ -61,7 +61,7 @@ def examples_of(task: Task, classes: tuple[int, ...]) -> Examples:
 def train(setting: Setting, study: Study, ask: Ask, state: State, spec: str | None) -> Trained:
     """Train all tasks by the way of sharing that the shortcut stands for, and judge each."""
     began = time.perf_counter()
-    pool = learning_data.subset(study.train, ask.samples, ask.seed)
+    pool = learning_task.subset(study.train, ask.samples, ask.seed)
     groups = dealt(study.train, ask.tasks)
     parts = [Part(data=examples_of(pool, g), test=examples_of(study.test, g)) for g in groups]
     setting = replace(setting, config={**setting.config, "classes": max(map(len, groups))})

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from hwbench import grid, instance_ways, presets
 from hwbench.carbon import MADE, Embodied
 from hwbench.errors import BadInput
+from hwbench.estimate_figures import Assumption
 from hwbench.estimate_plan import Request
-from hwbench.estimated import Assumption
 from hwbench.grid import GridRow
 from hwbench.instance import Instance
 

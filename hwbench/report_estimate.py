@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from hwbench.chart_kind import Given
 from hwbench.comparing import named
+from hwbench.estimate_figures import Assumption
 from hwbench.estimate_units import duration, grams, kwh, usd
-from hwbench.estimated import Assumption, EstimateFile, Row, Winner
+from hwbench.estimated import EstimateFile, Row, Winner
 from hwbench.pages import Cell, Live, Section, Table, Way
 from hwbench.render import NOTHING
 from hwbench.report_parts import between, cell, drawings, warned

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from hwbench import report
 from hwbench.chart_kind import Given
-from hwbench.estimated import Figure
+from hwbench.estimate_figures import Figure
 from hwbench.pages import Cell, Drawing, Section, Table
 from hwbench.render import NOTHING, half_width
 

@@ -6,7 +6,8 @@ A figure whose interval is not finite (a run that is never done) is None: JSON h
 import math
 
 from hwbench import costing, montecarlo
-from hwbench.estimated import CostParts, Figure, Numbers, PowerFigure, TimeTerms
+from hwbench.estimate_figures import Figure, PowerFigure
+from hwbench.estimated import CostParts, Numbers, TimeTerms
 from hwbench.values import Values
 
 Triple = tuple[Numbers, Numbers, Numbers]

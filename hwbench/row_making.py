@@ -5,18 +5,9 @@ from dataclasses import dataclass
 
 from hwbench import memory_fit, montecarlo, plan_counts, row_notes
 from hwbench.buying import Bought
+from hwbench.estimate_figures import Figure, PowerFigure
 from hwbench.estimate_plan import Money
-from hwbench.estimated import (
-    Curve,
-    Figure,
-    Numbers,
-    Plan,
-    PowerFigure,
-    Row,
-    Share,
-    StepTerms,
-    TimeTerms,
-)
+from hwbench.estimated import Curve, Numbers, Plan, Row, Share, StepTerms, TimeTerms
 from hwbench.interrupted_times import Whole
 from hwbench.places import Place
 from hwbench.plan_counts import Counts

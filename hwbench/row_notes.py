@@ -2,7 +2,8 @@
 
 from hwbench import costing
 from hwbench.buying import Bought
-from hwbench.estimated import Assumption, Plan
+from hwbench.estimate_figures import Assumption
+from hwbench.estimated import Plan
 from hwbench.places import Place
 from hwbench.shortcut import Shortcut
 from hwbench.way_times import RAM_FRAC

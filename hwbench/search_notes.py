@@ -1,8 +1,9 @@
 """What is said of a search over hyperparameters beside its figures."""
 
 from hwbench import search_plan, search_schedule
+from hwbench.estimate_figures import Assumption
 from hwbench.estimate_request import SearchAsked
-from hwbench.estimated import Assumption, EstimateFile
+from hwbench.estimated import EstimateFile
 from hwbench.search_schedule import Schedule
 
 LEAST_IDLE_FRAC = 0.01  # of the workers' time, to be told

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
+from hwbench.estimate_figures import Assumption, Figure
+from hwbench.estimate_questions import Search, SearchRow, SearchTotals
 from hwbench.estimate_table import chosen
 from hwbench.estimate_units import duration, kwh, usd
-from hwbench.estimated import Assumption, EstimateFile, Figure, Search, SearchRow, SearchTotals
+from hwbench.estimated import EstimateFile
 from hwbench.render import digits
 from hwbench.search_schedule import Bracket
 

@@ -4,16 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hwbench import search_notes, search_plan, search_schedule
+from hwbench.estimate_figures import Figure
+from hwbench.estimate_questions import Search, SearchRow, SearchRuns, SearchTotals
 from hwbench.estimate_request import SearchAsked
-from hwbench.estimated import (
-    EstimateFile,
-    Figure,
-    Row,
-    Search,
-    SearchRow,
-    SearchRuns,
-    SearchTotals,
-)
+from hwbench.estimated import EstimateFile, Row
 from hwbench.row_flows import Recipe
 from hwbench.row_making import Made
 from hwbench.search_schedule import Amount, Schedule

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hwbench import memory_fit, registry, row_figures
-from hwbench.estimated import Figure, Plan, Shared
+from hwbench.estimate_figures import Figure
+from hwbench.estimate_questions import Shared
+from hwbench.estimated import Plan
 from hwbench.row_making import Made
 from hwbench.sharing_asked import ROWS, SCRATCH, WAYS, needed
 from hwbench.values import Values

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from hwbench.estimate_questions import Shared
 from hwbench.estimate_units import duration, kwh, usd
-from hwbench.estimated import Shared
 from hwbench.render import NOTHING, half_width
 
 

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hwbench.bounds import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from hwbench.estimated import Assumption, Figure, Numbers, Plan, Search, Shared
+from hwbench.estimate_figures import Assumption, Figure
+from hwbench.estimate_questions import Search, Shared
+from hwbench.estimated import Numbers, Plan
 from hwbench.learned import LearnedCurve
 from hwbench.learning_rows import Learning
 

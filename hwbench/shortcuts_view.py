@@ -5,8 +5,8 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from hwbench import render, search_view, sharing_view
+from hwbench.estimate_figures import Figure
 from hwbench.estimate_units import duration, kwh, usd
-from hwbench.estimated import Figure
 from hwbench.render import NOTHING, digits, gib, half_width, table
 from hwbench.shortcut_rows import Opened, Part, ShortcutRow, ShortcutsFile
 

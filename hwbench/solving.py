@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from hwbench import memory_fit, step_source
 from hwbench.estimate_plan import Request
-from hwbench.estimated import Solved
+from hwbench.estimate_questions import Solved
 from hwbench.row_flows import Recipe, global_batch
 from hwbench.row_making import Made, Maker
 from hwbench.step_source import Step, Wanted

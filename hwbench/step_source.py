@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hwbench import batch_fit, outcomes, stats
 from hwbench.case import HARDENING, SHORTCUT, SIDE
 from hwbench.errors import BadInput
-from hwbench.estimated import Assumption
+from hwbench.estimate_figures import Assumption
 from hwbench.measurement import Measurement, Record
 from hwbench.montecarlo import Factor
 

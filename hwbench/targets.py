@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from hwbench import curve_file, learning_curve, montecarlo, row_making
 from hwbench.errors import BadInput
+from hwbench.estimate_figures import Figure
 from hwbench.estimate_plan import Request
-from hwbench.estimated import Figure, Target
+from hwbench.estimate_questions import Target
 from hwbench.row_making import DRAWS
 from hwbench.values import Values
 

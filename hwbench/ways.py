@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from hwbench.estimated import Assumption, Basis
+from hwbench.estimate_figures import Assumption
+from hwbench.estimated import Basis
 from hwbench.montecarlo import Factor
 
 # serial: a step waits for its batch; shared: workers decode beside it, on the same cores;

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwbench import learning_data, registry
+from hwbench import learning_data, learning_sources, learning_spoiled, learning_task, registry
 from hwbench.data_quality import quality_of
 from hwbench.errors import BadInput
-from hwbench.learning_data import Task, study
+from hwbench.learning_data import study
+from hwbench.learning_task import Task
 
 IMAGES, ROWS, TEXT = "resnet18_small", "mlp_small", "bert_base_small"
 
@@ -67,52 +68,52 @@ def test_digits_are_no_text() -> None:
 def test_images_are_resized_by_bilinear_interpolation() -> None:
     image = pytest.importorskip("PIL.Image")
     made = np.random.default_rng(0).random((1, 8, 8)).astype("float32")
-    found = learning_data._resized(made, 16)
+    found = learning_sources._resized(made, 16)
     wanted = image.fromarray(made[0]).resize((16, 16), image.Resampling.BILINEAR)
     assert found[0] == pytest.approx(np.asarray(wanted), abs=1e-5)
 
 
 def test_a_split_has_the_classes_shares_and_nothing_twice() -> None:
     whole = task((40, 20, 10))
-    pool, test = learning_data.split(whole, 0.3, 0)
+    pool, test = learning_task.split(whole, 0.3, 0)
     assert np.bincount(test.targets).tolist() == [12, 6, 3]
     assert len(pool) + len(test) == len(whole)
     rows = {x.tobytes() for x in pool.inputs}
     assert not rows & {x.tobytes() for x in test.inputs}
-    again = learning_data.split(whole, 0.3, 0)[1]
+    again = learning_task.split(whole, 0.3, 0)[1]
     assert np.array_equal(again.inputs, test.inputs)
-    other = learning_data.split(whole, 0.3, 1)[1]
+    other = learning_task.split(whole, 0.3, 1)[1]
     assert not np.array_equal(other.inputs, test.inputs)
 
 
 def test_the_smaller_subset_is_in_the_larger_and_both_have_the_shares() -> None:
     whole = task((80, 40, 40))
-    small, large = (learning_data.subset(whole, n, 3) for n in (16, 80))
+    small, large = (learning_task.subset(whole, n, 3) for n in (16, 80))
     inside = {x.tobytes() for x in large.inputs}
     assert all(x.tobytes() in inside for x in small.inputs)
     assert np.bincount(large.targets).tolist() == pytest.approx([40, 20, 20], abs=3)
-    least = learning_data.subset(whole, 3, 3)
+    least = learning_task.subset(whole, 3, 3)
     assert sorted(least.targets.tolist()) == [0, 1, 2]
 
 
 def test_label_noise_is_of_the_stated_share_and_never_the_right_label() -> None:
     whole = task((40, 40))
-    noisy = learning_data.with_label_noise(whole, 0.25, 0)
+    noisy = learning_spoiled.with_label_noise(whole, 0.25, 0)
     assert int((noisy.targets != whole.targets).sum()) == 20
     assert np.array_equal(noisy.inputs, whole.inputs)
-    assert np.array_equal(learning_data.with_label_noise(whole, 0.0, 0).targets, whole.targets)
+    assert np.array_equal(learning_spoiled.with_label_noise(whole, 0.0, 0).targets, whole.targets)
 
 
 def test_poison_marks_others_examples_and_relabels_them() -> None:
     whole = task((30, 30, 30))
-    made, marked = learning_data.poisoned(whole, 0.1, 2, 0)
+    made, marked = learning_spoiled.poisoned(whole, 0.1, 2, 0)
     assert int(marked.sum()) == 9 and set(made.targets[marked]) == {2}
     assert not (whole.targets[marked] == 2).any()
     assert np.array_equal(made.inputs[~marked], whole.inputs[~marked])
     assert (made.inputs[marked][:, -1] == whole.inputs[marked].max()).all()
     images = np.zeros((2, 3, 16, 16), dtype="float32")
     images[0, 0, 0, 0] = 5.0
-    seen = learning_data.triggered(images)
+    seen = learning_spoiled.triggered(images)
     assert (seen[:, :, -2:, -2:] == 5).all() and (seen[:, :, 2:8, 2:8] == 0).all()
 
 
@@ -183,8 +184,8 @@ def test_a_text_file_becomes_token_ids(tmp_path: Path) -> None:
     assert found.train.inputs.shape[1] == config["seq"] and found.train.inputs.dtype == np.int64
     assert found.train.inputs[found.train.inputs > 0].min() >= 3
     assert found.train.inputs.max() < config["vocab"] and found.train.names == ("bad", "good")
-    assert learning_data.tokens("A b", 100, 4)[2:] == [0, 0]
-    assert learning_data.tokens("a B", 100, 4) == learning_data.tokens("A b", 100, 4)
+    assert learning_sources.tokens("A b", 100, 4)[2:] == [0, 0]
+    assert learning_sources.tokens("a B", 100, 4) == learning_sources.tokens("A b", 100, 4)
 
 
 @pytest.mark.parametrize(

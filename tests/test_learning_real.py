@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hwbench import codec, learning_data, learning_sharing, registry, screening  # noqa: E402
+from hwbench import codec, learning_sharing, learning_task, registry, screening  # noqa: E402
 from hwbench.dialects import torch_learning, torch_pretrained  # noqa: E402
 from hwbench.dialects.torch import network  # noqa: E402
 from hwbench.dialects.torch_learning import Examples, Prepared, Recipe, Setting  # noqa: E402
@@ -265,10 +265,10 @@ def test_wrong_labels_are_learnt_from(learner: Learner) -> None:
 
 def test_a_larger_size_holds_the_smaller_of_its_seed() -> None:
     data = separable()
-    pool = learning_data.Task(
+    pool = learning_task.Task(
         inputs=data.inputs, targets=data.targets, classes=4, names=("a", "b", "c", "d")
     )
-    small, large = (learning_data.subset(pool, n, 2).inputs for n in (20, 80))
+    small, large = (learning_task.subset(pool, n, 2).inputs for n in (20, 80))
     assert {x.tobytes() for x in small} <= {x.tobytes() for x in large}
 
 
@@ -304,7 +304,7 @@ def test_several_tasks_are_each_learnt(learner: Learner, name: str) -> None:
 def test_classes_are_dealt_out_evenly_and_numbered_anew() -> None:
     data = separable(50, classes=5)
     names = ("a", "b", "c", "d", "e")
-    whole = learning_data.Task(inputs=data.inputs, targets=data.targets, classes=5, names=names)
+    whole = learning_task.Task(inputs=data.inputs, targets=data.targets, classes=5, names=names)
     groups = learning_sharing.dealt(whole, 2)
     assert groups == [(0, 1, 2), (3, 4)]
     part = learning_sharing.examples_of(whole, groups[1])

@@ -11,8 +11,10 @@ import pytest
 from hwbench import estimate_file, estimate_view, json_schema, search_view
 from hwbench.cli import status_of
 from hwbench.errors import BadInput, UnknownName
+from hwbench.estimate_figures import Figure
 from hwbench.estimate_plan import SearchAsked
-from hwbench.estimated import EstimateFile, Figure, Search, SearchTotals
+from hwbench.estimate_questions import Search, SearchTotals
+from hwbench.estimated import EstimateFile
 from tests.estimates import asked, kept, money, simple
 from tests.estimates import machine as machine
 
