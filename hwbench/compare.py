@@ -34,6 +34,7 @@ from hwbench.compared import (
 )
 from hwbench.errors import BadInput, BadRecord, UnknownName
 from hwbench.ratio_tests import Ln
+from hwbench.record_files import Named
 
 AMBIGUOUS = 3  # exit status
 FEW = 50  # records that are read whole; more go through a table, which is read by columns
@@ -141,26 +142,41 @@ def _check(options: Options) -> None:
 
 
 def _read(options: Options) -> tuple[list[RecordFacts], tuple[LeftOut, ...]]:
-    """Return the records: read whole where they are few, else, or by --where, through a table.
+    """Return the records: read whole where they are few, else through a table.
 
     A file that only a glob matched and that is no record is left out, with the reason.
     """
     files = record_files.named(options.records)
-    if options.where is not None or len(files) > FEW:
+    if len(files) > FEW:
         with record_table.opened(files, options.where, note=options.note) as table:
             return record_facts.of(table), table.left_out
+    chosen = None if options.where is None else _chosen(files, options)
     found: list[RecordFacts] = []
     left_out: list[LeftOut] = []
     for file in files:
         try:
-            found.append(comparable.of_record(store.load(file.path), file.path.name))
+            record = comparable.of_record(store.load(file.path), file.path.name)
         except BadRecord as e:
             if not file.by_glob:
                 raise
             left_out.append(LeftOut(path=str(file.path), reason=str(e)))
+            continue
+        if chosen is not None:
+            wanted = chosen.get(str(file.path.absolute()), ())
+            record = replace(record, cases=tuple(c for c in record.cases if c.id in wanted))
+        found.append(record)
     if not found:
         raise BadInput(f"{len(files)} files, and none is a record: {left_out[0].reason}")
     return found, tuple(left_out)
+
+
+def _chosen(files: Sequence[Named], options: Options) -> dict[str, set[str]]:
+    """Return the ids of the cases that --where leaves, by the path of their record."""
+    with record_table.opened(files, options.where, note=options.note) as table:
+        found: dict[str, set[str]] = {}
+        for path, case in table.rows(("path", "id")):
+            found.setdefault(path, set()).add(case)
+        return found
 
 
 def _sides(records: Sequence[RecordFacts], options: Options) -> list[Side]:

@@ -226,22 +226,36 @@ def compared(**changes: Any) -> Comparison:
     return compare.compare(Options(**(usual | changes)))
 
 
-def test_rows_compare_as_whole_records_do() -> None:
+def test_rows_compare_as_whole_records_do(monkeypatch: pytest.MonkeyPatch) -> None:
     some(4)
-    rows = compared()
     whole = compared(where=None, only=("*/training/*",))
+    few = compared()  # read whole, of what the condition leaves
+    assert few.pairs == whole.pairs
+    records = [compared(where=None, only=("*",)), compared(where="true", only=("*",))]
+    monkeypatch.setattr(compare, "FEW", 3)
+    rows = compared()
     assert [p.id for p in rows.pairs] == [p.id for p in whole.pairs] and len(rows.pairs) == 3
     for a, b in zip(rows.pairs, whole.pairs, strict=True):
         assert (a.verdict, a.basis, a.warnings) == (b.verdict, b.basis, b.warnings)
         for end in ("point", "low", "high"):
             assert getattr(a.ratio, end) == pytest.approx(getattr(b.ratio, end), rel=1e-9)
-    both = [compared(where=w, only=o) for w, o in (("true", ("*",)), (None, ("*",)))]
+    both = [*records, compared(where="true", only=("*",))]
     joules = [[p.energy_ratio for p in done.pairs if p.energy_ratio] for done in both]
-    assert joules[0] == joules[1]
-    assert [p.reasons for p in both[0].pairs] == [p.reasons for p in both[1].pairs]
-    assert [(o.record, o.counts) for o in both[0].summary] == [
-        (o.record, o.counts) for o in both[1].summary
-    ]
+    assert joules[0] and joules[0] == joules[1] == joules[2]
+    for done in both[1:]:
+        assert [p.reasons for p in done.pairs] == [p.reasons for p in both[0].pairs]
+        assert [o.counts for o in done.summary] == [o.counts for o in both[0].summary]
+
+
+def test_a_condition_on_one_record_keeps_its_pairs_by_round() -> None:
+    made = record(
+        *(measured(replace(case(100), runtime=r), *ROUGH) for r in ("torch", "jax")),
+        *(measured(replace(case(50), runtime=r), *ROUGH) for r in ("torch", "jax")),
+    )
+    (path,) = kept(Path("one"), made)
+    done = compared(records=(str(path),), where="batch_size = 50", across=("runtime",))
+    (pair,) = done.pairs
+    assert "rounds that visited both" in pair.basis and "/50/" in pair.id
 
 
 def test_many_records_are_told_together(

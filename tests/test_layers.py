@@ -24,8 +24,7 @@ LAYERS = {
     " shortcut stepping workload",
     "dialects": "dialects.* weights",
     "architectures": "architectures.*",
-    "plug-ins": "hardenings.* kernels.* meters.* runtimes.* shortcuts.* workloads.*"
-    " charts.*",
+    "plug-ins": "hardenings.* kernels.* meters.* runtimes.* shortcuts.* workloads.* charts.*",
     "machinery": "advice alternating answering arrivals artifacts asking bare_rows"
     " batch_auto batch_fit batch_search break_even buying by_record carbon"
     " case_columns case_pairs catalog_check catalog_fetch catalog_file catalog_update"
