@@ -15,6 +15,7 @@ from hwbench.cli import status_of
 from hwbench.compare import Options
 from hwbench.compared import Comparison
 from hwbench.errors import BadInput, BadRecord, UnknownName
+from hwbench.measurement import Measurement
 from tests.estimates import case, kept, machine, measured, record
 
 __all__ = ["machine"]  # a fixture
@@ -29,12 +30,19 @@ def some(count: int, folder: str = "given", **changes: Any) -> list[Path]:
     made = [
         record(
             measured(case(100), *(1.01**n * s for s in ROUGH)),
-            measured(case(50, "inference"), *(1.01**n * s for s in ROUGH), watts=(50.0, 10.0)),
+            metered(measured(case(50, "inference"), *(1.01**n * s for s in ROUGH), watts=(50, 10))),
             **changes,
         )
         for n in range(count)
     ]
     return list(kept(Path(folder), *made))
+
+
+def metered(m: Measurement) -> Measurement:
+    """Return a measurement whose energy has an interval."""
+    assert m.energy_j is not None
+    e = m.energy_j
+    return replace(m, energy_j=replace(e, low=e.point / 1.05, high=e.point * 1.05, level=0.95))
 
 
 def table(path: Path) -> list[dict[str, str]]:
