@@ -40,26 +40,27 @@ LAYERS = {
     " learning_disturbed learning_energy learning_found learning_journal"
     " learning_opening learning_plan learning_rate learning_recipe learning_result"
     " learning_sharing learning_sources learning_spoiled learning_task ledger"
-    " loader_measuring loaders lock loop_asking looping memory_fit memory_use metering"
-    " modelled_energy nvml oom openings outcomes owning pareto places plan_counts"
-    " plan_rows planning power_sums preparation presets privacy probing profile"
-    " progress protocol published published_workloads quantity ratio_tests real_run"
-    " record_facts record_files record_finding record_index record_table registry"
-    " rehearsing request_numbers resuming rounds row_figures row_flows row_making"
-    " row_notes sampler sampling scaling scaling_cpu scaling_efficiency scaling_facts"
-    " scaling_kernel scaling_table scenario_figures scenarios screening search_notes"
-    " search_plan searching selection server_search serving sharing sharing_asked"
-    " shortcut_finding shortcut_making shortcuts_file sides sightings signs"
-    " skypilot_catalog solving spending step_ratio step_source stopping store summary"
-    " sysfs targets timing training_choice tuning user_cache validation_file"
-    " validations verdicts virtual visiting way_times worker",
+    " loader_measuring loaders lock loop_asking loop_energy loop_pace looping"
+    " memory_fit memory_use metering modelled_energy nvml oom openings outcomes owning"
+    " pareto places plan_counts plan_rows planning power_sums preparation presets"
+    " privacy probing profile progress protocol published published_workloads quantity"
+    " ratio_tests real_run record_facts record_files record_finding record_index"
+    " record_table registry rehearsing request_numbers resuming rounds row_figures"
+    " row_flows row_making row_notes sampler sampling scaling scaling_cpu"
+    " scaling_efficiency scaling_facts scaling_kernel scaling_table scenario_figures"
+    " scenarios screening search_notes search_plan searching selection server_search"
+    " serving sharing sharing_asked shortcut_finding shortcut_making shortcuts_file"
+    " sides sightings signs skypilot_catalog solving spending step_ratio step_source"
+    " stopping store summary sysfs targets timing training_choice tuning user_cache"
+    " validation_file validations verdicts virtual visiting watched way_times worker",
     "verbs": "compare doctor estimate export instances_study listing plot power report"
     " run shortcuts_learn shortcuts_study validate",
     "shell": "__main__ bar chart_text cli cli.* compare_many compare_view energy_views"
     " estimate_table estimate_units estimate_view instances_view learning_view"
-    " power_view render report_estimate report_html report_markdown report_parts"
-    " report_record report_shortcuts report_words scenario_views search_view"
-    " sharing_view shortcuts_view tuning_view validation_view views watching",
+    " loop_callbacks loop_watch power_view render report_estimate report_html report_markdown"
+    " report_parts report_record report_shortcuts report_words scenario_views"
+    " search_view sharing_view shortcuts_view tuning_view validation_view views"
+    " watching",
 }
 
 _GROUND = {"words", "facts", "contracts"}
