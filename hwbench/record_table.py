@@ -31,24 +31,30 @@ class Table:
         Raises BadRecord for a named file that is no record, BadInput for what `where` has wrong.
         """
         self._db = _connection()
-        index = Index(self._db, keep=len(files) > CACHED, note=note)
-        self._index = index
+        self._index = Index(self._db, keep=len(files) > CACHED, note=note)
+        try:
+            self._take_in(files)
+            self._lock(out)
+            self._view(where)
+        except BaseException:
+            self.end()
+            raise
+
+    def _take_in(self, files: Sequence[Named]) -> None:
         looked = [looked_at(f.path) for f in files]
         self.paths = [p.path for p in looked]  # of the files in their order, whole
         named = {p.path: f for p, f in reversed(list(zip(looked, files, strict=True)))}
-        index.take_in(list({p.path: p for p in looked}.values()))
+        self._index.take_in(list({p.path: p for p in looked}.values()))
         left_out = []
-        for path, reason in index.left_out.items():
+        for path, reason in self._index.left_out.items():
             given = str(named[path].path)
             told = reason.replace(path, given, 1)
             if not named[path].by_glob:
                 raise BadRecord(told)
             left_out.append(LeftOut(path=given, reason=told))
         self.left_out = tuple(left_out)
-        if len(index.left_out) == len(named):
-            raise BadInput(f"{len(files)} files, and none is a record: {self.left_out[0].reason}")
-        self._lock(out)
-        self._view(where)
+        if len(left_out) == len(named):
+            raise BadInput(f"{len(files)} files, and none is a record: {left_out[0].reason}")
 
     def end(self) -> None:
         """Close it."""

@@ -6,9 +6,8 @@ visit is in the journal before the next begins.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from hwbench import (
     alternating,
@@ -28,31 +27,14 @@ from hwbench.energy_pass import StartSampler
 from hwbench.errors import StorageFull
 from hwbench.journal import Header, Journal
 from hwbench.ledger import Ledger
-from hwbench.measurement import Measurement, Record
+from hwbench.measurement import Record
 from hwbench.outcomes import ASSUMED, Spread
 from hwbench.preparation import Preparation
 from hwbench.probing import Spawn
 from hwbench.progress import Progress
 from hwbench.protocol import VisitResult
+from hwbench.run_outcome import Ended, Outcome
 from hwbench.sampler import Sampler
-
-Ended = Literal["complete", "out_of_time", "interrupted", "storage_full"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How a run ended, and the record with all that was finished."""
-
-    record: Record
-    path: Path
-    ended: Ended
-    message: str | None = None
-    visits_made: int = 0  # by this call; none of a run that was finished before
-
-    @property
-    def failed(self) -> tuple[Measurement, ...]:
-        """Return the measurements that failed."""
-        return tuple(m for m in self.record.measurements if m.status == "failed")
 
 
 class Rounds:
@@ -196,19 +178,19 @@ class Rounds:
     def _refine(self) -> None:
         """Visit on what is not precise yet, while there is time."""
         for number in range(self.protocol.rounds, stopping.most(self.protocol)):
-            left = [(case, number) for case in self._wanting()]
+            left = [(case, number) for case in self._wanting(number)]
             if not left:
                 return
             self.progress.begin(len(left), self._left_s(left))
             self._make(left)
 
-    def _wanting(self) -> Iterator[Case]:
-        """Yield the cases that another visit may bring to the precision that is wanted."""
+    def _wanting(self, number: int) -> Iterator[Case]:
+        """Yield the cases that visit `number` may bring to the precision that is wanted."""
         measured = self.ledger.measured
         if self.protocol.against is not None:
             for own, other in alternating.pairs(self.header.cases):
                 if stopping.wanting_pair(measured[own.id], measured[other.id], self.protocol):
-                    yield from (own, other)
+                    yield from (other, own) if number % 2 else (own, other)
             return
         for planned in self.header.cases:
             m = measured[planned.case.id]

@@ -27,7 +27,8 @@ from hwbench.energy_planning import EnergyWish
 from hwbench.planning import Plan
 from hwbench.probing import Spawn, probe
 from hwbench.progress import Progress, Silent
-from hwbench.rounds import Outcome, Rounds
+from hwbench.rounds import Rounds
+from hwbench.run_outcome import Outcome
 from hwbench.selection import Selection, check_names
 
 RESULTS = Path("results")

@@ -10,7 +10,7 @@ from hwbench.energy_views import energies
 from hwbench.measurement import Measurement, Record
 from hwbench.planning import Plan
 from hwbench.render import NOTHING, count, gib, half_width, prefixed, seconds, spread, table
-from hwbench.rounds import Outcome
+from hwbench.run_outcome import Outcome
 from hwbench.scenario_views import scenarios
 
 _PHASES = {"forward": "fwd", "backward": "bwd"}

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,13 @@ def test_parquet_and_csv_hold_the_same_rows_in_the_order_of_the_files() -> None:
     assert [r[0] for r in rows] == ["r0.json"] * 2 + ["r1.json"] * 2 + ["r2.json"] * 2
 
 
-def test_where_takes_a_condition_in_sql_over_the_columns() -> None:
+def test_where_takes_a_condition_in_sql_over_the_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     some(3)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     done = export.export(["given/*"], Path("c.csv"), where="phase = 'training' and wall_s > 0.1205")
     assert [r["file"] for r in table(Path("c.csv"))] == ["r1.json", "r2.json"] and done.rows == 2
     for bad, said in (
@@ -106,6 +112,7 @@ def test_where_takes_a_condition_in_sql_over_the_columns() -> None:
         with pytest.raises(BadInput, match=said):
             export.export(["given/*"], Path("d.csv"), where=bad)
     assert not Path("d.csv").exists() and not list(Path().glob(".d.csv*"))
+    assert not list(scratch.iterdir())  # nothing of the table stays behind
 
 
 def test_what_is_no_record_is_left_out_of_a_glob_and_refused_by_name() -> None:

@@ -46,7 +46,7 @@ LAYERS = {
     " privacy probing profile progress protocol published published_workloads quantity"
     " ratio_tests real_run record_facts record_files record_finding record_index"
     " record_table registry rehearsing request_numbers resuming rounds row_figures"
-    " row_flows row_making row_notes sampler sampling scaling scaling_cpu"
+    " row_flows row_making row_notes run_outcome sampler sampling scaling scaling_cpu"
     " scaling_efficiency scaling_facts scaling_kernel scaling_table scenario_figures"
     " scenarios screening search_notes search_plan searching selection server_search"
     " serving sharing sharing_asked shortcut_finding shortcut_making shortcuts_file"
@@ -57,10 +57,10 @@ LAYERS = {
     " run shortcuts_learn shortcuts_study validate",
     "shell": "__main__ bar chart_text cli cli.* compare_many compare_view energy_views"
     " estimate_table estimate_units estimate_view instances_view learning_view"
-    " loop_callbacks loop_watch power_view render report_estimate report_html report_markdown"
-    " report_parts report_record report_shortcuts report_words scenario_views"
-    " search_view sharing_view shortcuts_view tuning_view validation_view views"
-    " watching",
+    " loop_callbacks loop_watch power_view render report_estimate report_html"
+    " report_markdown report_parts report_record report_shortcuts report_words"
+    " scenario_views search_view sharing_view shortcuts_view tuning_view"
+    " validation_view views watching",
 }
 
 _GROUND = {"words", "facts", "contracts"}

@@ -9,8 +9,8 @@ import pytest
 from hwbench import host, journal, resuming, store
 from hwbench.errors import BadInput, BadRecord, StorageFull
 from hwbench.protocol import Reply, VisitRequest, VisitResult
-from hwbench.rounds import Outcome
 from hwbench.run import Options, run
+from hwbench.run_outcome import Outcome
 from hwbench.selection import Selection
 from tests import fakes
 from tests.fakes import FakeCrew

@@ -12,8 +12,9 @@ from hwbench.errors import BadInput, Busy
 from hwbench.journal import Journal
 from hwbench.measurement import Measurement
 from hwbench.protocol import Reply, VisitRequest, VisitResult
-from hwbench.rounds import Outcome, Rounds
+from hwbench.rounds import Rounds
 from hwbench.run import Options, make_plan, run
+from hwbench.run_outcome import Outcome
 from hwbench.selection import Selection, group
 from tests import fakes
 from tests.fakes import FakeClock, FakeCrew, FakeProgress
