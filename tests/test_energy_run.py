@@ -16,7 +16,8 @@ from hwbench.energy import EnergyPass, EnergyTerms, Window
 from hwbench.measurement import Conditions, Measurement, Protocol, Record
 from hwbench.meter import Asked
 from hwbench.protocol import VisitRequest, VisitResult
-from hwbench.rounds import Outcome, Rounds
+from hwbench.rounds import Rounds
+from hwbench.run_outcome import Outcome
 from tests import metered
 from tests.fakes import (
     GEMM,
