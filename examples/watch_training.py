@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 
 import hwbench
 
-EPOCHS, BATCH = 60, 32
+EPOCHS, BATCH = 200, 32
 
 
 def main() -> None:
@@ -17,8 +17,8 @@ def main() -> None:
     y = torch.tensor(digits.target)
     train, test = slice(0, 1500), slice(1500, None)
     model = torch.nn.Sequential(
-        torch.nn.Linear(64, 4096), torch.nn.ReLU(), torch.nn.Linear(4096, 4096), torch.nn.ReLU(),
-        torch.nn.Linear(4096, 10),
+        torch.nn.Linear(64, 1024), torch.nn.ReLU(), torch.nn.Linear(1024, 1024), torch.nn.ReLU(),
+        torch.nn.Linear(1024, 10),
     )  # fmt: skip
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     starts = range(0, 1500 - BATCH + 1, BATCH)

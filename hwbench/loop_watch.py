@@ -133,7 +133,7 @@ class Watch:
             parts.append(f"energy not known: {what}")
         if self._usd_per_h is not None:
             parts.append(f"{usd(whole_s / S_PER_H * self._usd_per_h)} of rent")
-        if left.asides:
+        if left.asides and left.aside_s > 0:
             parts.append(f"{left.asides:.0f} more evaluations or the like, {left.aside_s:.2g} s")
         return "; ".join(parts)
 
