@@ -8,36 +8,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import hwbench
-from hwbench import (
-    case_pairs,
-    comparable,
-    ratio_tests,
-    record_facts,
-    record_files,
-    record_table,
-    spending,
-    stats,
-    store,
-)
+from hwbench import case_pairs, compare_reading, pair_ratios, ratio_tests, spending
 from hwbench.case import SIDE
-from hwbench.case_facts import CaseFacts, Joules, RecordFacts
-from hwbench.case_pairs import Matched
+from hwbench.case_facts import RecordFacts
 from hwbench.compared import (
     SCHEMA,
     Comparison,
-    LeftOut,
     NotComparable,
     Overall,
     Pair,
-    RatioOf,
     Side,
 )
-from hwbench.errors import BadInput, BadRecord, UnknownName
-from hwbench.ratio_tests import Ln
-from hwbench.record_files import Named
+from hwbench.errors import BadInput, UnknownName
+from hwbench.pair_ratios import Tried
 
 AMBIGUOUS = 3  # exit status
-FEW = 50  # records that are read whole; more go through a table, which is read by columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,23 +41,10 @@ class Options:
     note: Callable[[str], None] = lambda text: None  # is told what takes a while
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Tried:
-    """A pair before the verdicts, which depend on how many there are."""
-
-    matched: Matched
-    record: str
-    ln: Ln
-    ratio: RatioOf
-    energy: RatioOf | None
-    cost: RatioOf | None
-    reasons: dict[str, str]
-
-
 def compare(options: Options) -> Comparison:
     """Return the comparison; raise BadInput for what cannot be compared at all."""
     _check(options)
-    records, left_out = _read(options)
+    records, left_out = compare_reading.read(options.records, options.where, options.note)
     if len(records) == 1:
         if not options.across and records[0].against:
             options = replace(options, across=(SIDE,))
@@ -88,7 +60,9 @@ def compare(options: Options) -> Comparison:
         found, why = case_pairs.matched(records[0], other, options.only, options.across)
         refused += why
         own = records[0].id == other.id
-        tried += [_tried(m, other.id, (sides[0], side), options.level, own=own) for m in found]
+        tried += [
+            pair_ratios.tried(m, other.id, (sides[0], side), options.level, own=own) for m in found
+        ]
     if not tried:
         raise BadInput(_nothing(records, refused, options))
     pairs = _judged(tried, options)
@@ -141,44 +115,6 @@ def _check(options: Options) -> None:
             raise BadInput(f"--usd-per-h {usd:g}: a price is above 0")
 
 
-def _read(options: Options) -> tuple[list[RecordFacts], tuple[LeftOut, ...]]:
-    """Return the records: read whole where they are few, else through a table.
-
-    A file that only a glob matched and that is no record is left out, with the reason.
-    """
-    files = record_files.named(options.records)
-    if len(files) > FEW:
-        with record_table.opened(files, options.where, note=options.note) as table:
-            return record_facts.of(table), table.left_out
-    chosen = None if options.where is None else _chosen(files, options)
-    found: list[RecordFacts] = []
-    left_out: list[LeftOut] = []
-    for file in files:
-        try:
-            record = comparable.of_record(store.load(file.path), file.path.name)
-        except BadRecord as e:
-            if not file.by_glob:
-                raise
-            left_out.append(LeftOut(path=str(file.path), reason=str(e)))
-            continue
-        if chosen is not None:
-            wanted = chosen.get(str(file.path.absolute()), ())
-            record = replace(record, cases=tuple(c for c in record.cases if c.id in wanted))
-        found.append(record)
-    if not found:
-        raise BadInput(f"{len(files)} files, and none is a record: {left_out[0].reason}")
-    return found, tuple(left_out)
-
-
-def _chosen(files: Sequence[Named], options: Options) -> dict[str, set[str]]:
-    """Return the ids of the cases that --where leaves, by the path of their record."""
-    with record_table.opened(files, options.where, note=options.note) as table:
-        found: dict[str, set[str]] = {}
-        for path, case in table.rows(("path", "id")):
-            found.setdefault(path, set()).add(case)
-        return found
-
-
 def _sides(records: Sequence[RecordFacts], options: Options) -> list[Side]:
     given = options.usd_per_h
     if given and len(given) != len(records):
@@ -215,85 +151,12 @@ def _side(
     )
 
 
-def _tried(m: Matched, record: str, sides: tuple[Side, Side], level: float, *, own: bool) -> _Tried:
-    """Return a pair; `own`: both cases are of one record."""
-    ln = _ln(m.base, m.other, own=own)
-    a, b = m.base.items, m.other.items
-    if a and b and a != b:  # of batches that differ the time is an item's
-        ln = replace(ln, point=ln.point + math.log(a / b))
-    reasons: dict[str, str] = {}
-    energy, why = _energy(m, level)
-    if why is not None:
-        reasons["energy_ratio"] = why
-    ratio = ratio_tests.interval(ln, level)
-    cost, why = _cost(ratio, sides)
-    if why is not None:
-        reasons["cost_ratio"] = why
-    return _Tried(
-        matched=m, record=record, ln=ln, ratio=ratio, energy=energy, cost=cost, reasons=reasons
-    )
-
-
-def _ln(base: CaseFacts, other: CaseFacts, *, own: bool) -> Ln:
-    if own and base.id == other.id:
-        return ratio_tests.of_itself()
-    if own and base.measurement is not None and other.measurement is not None:
-        paired = ratio_tests.of_pair(base.measurement, other.measurement)
-        if paired is not None:
-            return paired
-    return ratio_tests.apart(base, other)
-
-
-def _energy(m: Matched, level: float) -> tuple[RatioOf | None, str | None]:
-    """Return the ratio of joules an item, its ends by both intervals in quadrature."""
-    a, b = m.base.energy, m.other.energy
-    for found, of, side in ((a, m.base, "base"), (b, m.other, "other")):
-        if found is None:
-            return None, f"not known of the {side}: {of.energy_reason or 'no meter'}"
-    assert a is not None and b is not None
-    if a.parts != b.parts:
-        return None, f"of {'+'.join(a.parts)} in the base, of {'+'.join(b.parts)} in the other"
-    halves = [_half(e, level) for e in (a, b)]
-    for half, side in zip(halves, ("base", "other"), strict=True):
-        if half is None:
-            return None, f"of the {side} it is modelled in part, or none: its range is no interval"
-    point = math.log(b.point / a.point * (m.base.items or 1) / (m.other.items or 1))
-    half = math.hypot(*(h for h in halves if h is not None))
-    ends = {"low": math.exp(point - half), "high": math.exp(point + half)}
-    return RatioOf(point=math.exp(point), level=level, **ends), None
-
-
-def _half(e: Joules, level: float) -> float | None:
-    """Return half of an energy's interval in logarithms, at this level; None where it has none."""
-    if e.level is None or not 0 < e.low <= e.high:
-        return None
-    own, asked = (stats.normal_quantile(x) for x in (e.level, level))
-    return math.log(e.high / e.low) / 2 * asked / own
-
-
-def _cost(ratio: RatioOf, sides: tuple[Side, Side]) -> tuple[RatioOf | None, str | None]:
-    a, b = (s.usd_per_h for s in sides)
-    if a is None or b is None:
-        side = "base" if a is None else "other"
-        return None, f"of the {side}: {sides[0 if a is None else 1].no_price}"
-    dearer = b / a
-    return (
-        RatioOf(
-            point=ratio.point * dearer,
-            low=ratio.low * dearer,
-            high=ratio.high * dearer,
-            level=ratio.level,
-        ),
-        None,
-    )
-
-
-def _judged(tried: Sequence[_Tried], options: Options) -> list[Pair]:
+def _judged(tried: Sequence[Tried], options: Options) -> list[Pair]:
     adjusted = ratio_tests.holm([ratio_tests.p_value(t.ln) for t in tried])
     return [_pair(t, p, options) for t, p in zip(tried, adjusted, strict=True)]
 
 
-def _pair(t: _Tried, p: float, options: Options) -> Pair:
+def _pair(t: Tried, p: float, options: Options) -> Pair:
     a, b = t.matched.base, t.matched.other
     assert a.time_s is not None and b.time_s is not None
     return Pair(
@@ -318,9 +181,9 @@ def _pair(t: _Tried, p: float, options: Options) -> Pair:
     )
 
 
-def _summary(tried: Sequence[_Tried], pairs: Sequence[Pair], options: Options) -> Iterator[Overall]:
+def _summary(tried: Sequence[Tried], pairs: Sequence[Pair], options: Options) -> Iterator[Overall]:
     """Yield a row for each record that is compared."""
-    by_record: dict[str, list[tuple[_Tried, Pair]]] = {}
+    by_record: dict[str, list[tuple[Tried, Pair]]] = {}
     for t, p in zip(tried, pairs, strict=True):
         by_record.setdefault(t.record, []).append((t, p))
     for record, of in by_record.items():

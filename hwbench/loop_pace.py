@@ -134,13 +134,18 @@ class Pace:
             parts.append(stats.normal_quantile(LEVEL) * drift_log)
         whole = math.hypot(*parts)
         basis = f"{len(self.blocks)} blocks of {self._length_s:g} s; {floor.basis}"
+        # What came once, of nobody knows what period, may not come again: the low end is without.
+        lone = n > 0 and not self.every and len(self.asides) == 1
+        least = stepping if lone else point
+        if lone:
+            basis += f"; one pause of {each:.2g} s was seen: whether it comes again is not known"
         if early:
             basis += f"; {early}: widened by the machine's drift of {drift_log:.1%}"
         return Left(
             step=self.steps,
             gone_s=self.gone_s,
             point_s=point,
-            low_s=point * math.exp(-whole),
+            low_s=least * math.exp(-whole),
             high_s=point * math.exp(whole),
             level=LEVEL,
             step_s=per_step,

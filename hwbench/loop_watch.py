@@ -30,7 +30,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """A loop that has ended: what was foretold, the last thing first held against what came."""
+    """A loop that has ended: what was foretold at which step, and whether that held."""
 
     steps: int
     total_steps: int
@@ -166,11 +166,13 @@ class Watch:
                 watched.remember(held, outcomes.folder())
         except Exception as e:
             self._fail(e)
-        finally:
+        try:
             if self._power is not None:
                 self._power.end()
+        except Exception as e:
+            self._fail(e)
 
-    def _held(self, pace: Pace) -> "watched.Held | None":
+    def _held(self, pace: Pace) -> watched.Held | None:
         """Hold what was told at a tenth against what came, and say so."""
         usable = [t for t in self._told if t.step >= SAID_AT[1] * self._total]
         if not usable:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hwbench import case_columns, store, user_cache
-from hwbench.errors import BadRecord, HwbenchError, one_line
+from hwbench.errors import BadRecord, HwbenchError
 from hwbench.measurement import SCHEMA
 
 BATCH = 1000  # records that are read at once
@@ -28,11 +28,14 @@ _READ = f"""
         FROM read_json(?, format = 'unstructured', filename = true,
             maximum_object_size = :size, columns = {case_columns.READ!r})
     ) r"""
+_NAME_OF, _, _NEWEST = SCHEMA.rpartition("/")
 # What a whole record has; a file with a row that has not, or without rows, is looked at alone.
 _SOUND = f"""record IS NOT NULL AND created_utc IS NOT NULL AND hwbench_version IS NOT NULL
     AND threads > 0 AND id IS NOT NULL AND status IS NOT NULL AND version IS NOT NULL
-    AND schema = '{SCHEMA}' AND (status <> 'ok' OR wall_s > 0)
-    AND coalesce(list_min(rounds_s) > 0, true) AND coalesce(energy_j >= 0, true)
+    AND schema LIKE '{_NAME_OF}/%'
+    AND try_cast(split_part(schema, '/', 2) AS INTEGER) <= {_NEWEST}
+    AND (status <> 'ok' OR wall_s > 0) AND coalesce(list_min(rounds_s) > 0, true)
+    AND coalesce(energy_j >= 0, true)
     AND coalesce(wall_later_low_s > 0 AND hours_low_s > 0, true)"""
 # Changes with the columns: an index of others is not read.
 _NAME = f"cases-{hashlib.sha256((_READ + _SOUND).encode()).hexdigest()[:12]}.parquet"
@@ -96,7 +99,6 @@ class Index:
             "path": np.array([f.path for f in files], dtype=object),
             "size": np.array([f.size for f in files], dtype=np.int64),
             "mtime_ns": np.array([f.mtime_ns for f in files], dtype=np.int64),
-            "place": np.arange(len(files)),
         }
         self._db.register("given", columns)
         self._db.execute("CREATE OR REPLACE TEMP TABLE wanted AS SELECT * FROM given")
@@ -122,11 +124,9 @@ class Index:
         while good:
             try:
                 self._copy(good, part)
-            except _fault() as e:
+            except _fault():
                 if not self._tell_apart(good):
-                    raise HwbenchError(
-                        f"{len(good)} records cannot be read into a table: {one_line(str(e))}"
-                    ) from None
+                    raise  # it is none of the files
                 good = [p for p in good if p not in self.left_out]
                 continue
             bad = self._unsound(good, part)

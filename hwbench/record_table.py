@@ -8,7 +8,7 @@ from typing import Any
 
 from hwbench import case_columns
 from hwbench.compared import LeftOut
-from hwbench.errors import BadInput, BadRecord, StorageFull, Unavailable, one_line
+from hwbench.errors import BadInput, BadRecord, HwbenchError, StorageFull, Unavailable, one_line
 from hwbench.record_files import Named
 from hwbench.record_index import Index, looked_at
 
@@ -21,6 +21,7 @@ class Table:
 
     def __init__(
         self,
+        connection: Any,
         files: Sequence[Named],
         where: str | None,
         out: Path | None,
@@ -30,7 +31,7 @@ class Table:
 
         Raises BadRecord for a named file that is no record, BadInput for what `where` has wrong.
         """
-        self._db = _connection()
+        self._db = connection
         self._index = Index(self._db, keep=len(files) > CACHED, note=note)
         try:
             self._take_in(files)
@@ -124,16 +125,11 @@ class Table:
 
         Raises StorageFull where it does not fit.
         """
-        import duckdb
-
         target = str(out).replace("'", "''")
-        try:
-            self._db.execute(
-                # As the index has them: to sort rows of so many columns takes more than all else.
-                f"COPY (SELECT {', '.join(columns)} FROM chosen) TO '{target}' ({options})"
-            )
-        except duckdb.IOException as e:
-            raise StorageFull(f"{out}: cannot be written: {one_line(str(e))}") from None
+        # As the index has them: to sort rows of so many columns takes more than all else.
+        self._db.execute(
+            f"COPY (SELECT {', '.join(columns)} FROM chosen) TO '{target}' ({options})"
+        )
 
 
 @contextmanager
@@ -143,12 +139,23 @@ def opened(
     out: Path | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Table]:
-    """Open the table of these files; see `Table`."""
-    table = Table(files, where, out, note)
+    """Open the table of these files; see `Table`.
+
+    Raises StorageFull where a disk is, HwbenchError for whatever else DuckDB cannot do.
+    """
+    db = _connection()
+    import duckdb
+
     try:
-        yield table
-    finally:
-        table.end()
+        table = Table(db, files, where, out, note)
+        try:
+            yield table
+        finally:
+            table.end()
+    except duckdb.IOException as e:
+        raise StorageFull(f"the table of cases cannot be written: {one_line(str(e))}") from None
+    except duckdb.Error as e:
+        raise HwbenchError(f"the table of cases: {one_line(str(e))}") from None
 
 
 def _connection() -> Any:

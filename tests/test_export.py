@@ -11,13 +11,23 @@ from typing import Any
 
 import pytest
 
-from hwbench import case_columns, compare, compare_view, export, record_index, store
+from hwbench import (
+    case_columns,
+    chart_numbers,
+    compare,
+    compare_reading,
+    compare_view,
+    export,
+    record_index,
+    store,
+)
 from hwbench.cli import status_of
 from hwbench.compare import Options
 from hwbench.compared import Comparison
 from hwbench.errors import BadInput, BadRecord, UnknownName
 from hwbench.measurement import Measurement
 from tests.estimates import case, kept, machine, measured, record
+from tests.fakes import disk_full_after
 
 __all__ = ["machine"]  # a fixture
 pytestmark = pytest.mark.usefixtures("machine")
@@ -169,6 +179,26 @@ def test_a_strangers_strings_are_no_formula_in_csv_and_themselves_in_parquet() -
     assert kept_reason == evil
 
 
+def test_csv_makes_texts_plain_as_the_numbers_of_figures_are() -> None:
+    for text in ("=1+1", "-x", "+x", "@x", "plain", "", "a=b", "\x07=x", "\u202e@y", "\tz", "é-ü"):
+        sql = export._plain("told")
+        ((told,),) = duckdb.sql(f"SELECT {sql} FROM (SELECT $1 AS told)", params=[text]).fetchall()
+        assert told == chart_numbers.safe(text)
+
+
+def test_a_full_disk_is_told_in_a_line_and_what_was_there_stays(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (path, *_) = some(1)
+    assert status_of(["export", str(path), "-o", "c.csv"]) == 0
+    before = Path("c.csv").read_bytes()
+    with disk_full_after(600):
+        assert status_of(["export", str(path), "-o", "c.csv", "--force"]) == 1
+    err = capsys.readouterr().err
+    assert "cannot be written" in err and "internal error" not in err
+    assert Path("c.csv").read_bytes() == before and not list(Path().glob(".c.csv*"))
+
+
 def test_the_command_says_what_it_wrote_and_refuses_what_it_must(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -247,7 +277,7 @@ def test_rows_compare_as_whole_records_do(monkeypatch: pytest.MonkeyPatch) -> No
     few = compared()  # read whole, of what the condition leaves
     assert few.pairs == whole.pairs
     records = [compared(where=None, only=("*",)), compared(where="true", only=("*",))]
-    monkeypatch.setattr(compare, "FEW", 3)
+    monkeypatch.setattr(compare_reading, "FEW", 3)
     rows = compared()
     assert [p.id for p in rows.pairs] == [p.id for p in whole.pairs] and len(rows.pairs) == 3
     for a, b in zip(rows.pairs, whole.pairs, strict=True):

@@ -130,6 +130,21 @@ def test_one_long_stall_is_not_taken_for_a_habit_where_the_epoch_is_known() -> N
     assert found.point_s == pytest.approx(8500 * (0.1 + 30 / 1500) + 9 * 5, rel=1e-3)
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_whether_what_came_once_comes_again_is_in_the_interval(again: bool) -> None:
+    machine = Machine(noise=0.0)
+    pace = Pace(10_000, machine.clock)
+    for n in range(1, 10_001):
+        machine.step()
+        if n == 700 or (again and n % 700 == 0):
+            machine.clock.advance(30.0)
+        pace.step()
+        if n == 1000:
+            told = left(pace)
+    assert "one pause of 30 s was seen" in told.basis
+    assert told.low_s < pace.gone_s - told.gone_s < told.high_s
+
+
 def test_nine_tenths_of_the_intervals_hold_on_a_machine_that_wanders() -> None:
     inside, halves, errors = 0, [], []
     for seed in range(200):
@@ -220,7 +235,10 @@ def test_a_fault_of_the_watch_never_reaches_the_loop(monkeypatch: pytest.MonkeyP
         raise OSError("no disk")
 
     monkeypatch.setattr(Pace, "left", broken)
-    w, said = watch(Machine(), 2000)
+    power = LoopPower(None, FakeClock())
+    monkeypatch.setattr(power, "end", broken)
+    monkeypatch.setattr(LoopPower, "opened", classmethod(lambda cls, clock: power))
+    w, said = watch(Machine(), 2000, meters=True)
     assert [line for line in said if "not watched further: OSError: no disk" in line] == said[:1]
     assert w.result is not None and w.result.steps == 2000
 
