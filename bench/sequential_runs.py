@@ -2,7 +2,8 @@
 
 `python -m bench.sequential_runs --out DIR` makes `--records` records of small networks one after
 the other, or goes on with them, and compares each with the next; then each with the next as if that
-had taken longer by some factors. `--table` prints what those that are there say.
+had taken longer by some factors. `--table` prints what those that are there say, `--of FILE...`
+what other records do, in their order: those of `bench.against_runs`, by their plain cases.
 """
 
 import argparse
@@ -68,14 +69,16 @@ def verdicts(base: Path, other: Path, factor: float) -> collections.Counter[str]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("sequential"))
     parser.add_argument("--records", type=int, default=6)
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--of", nargs="+", type=Path, help="hold these records against each other")
     asked = parser.parse_args()
-    asked.out.mkdir(parents=True, exist_ok=True)
-    paths = [asked.out / f"r{n}.json" for n in range(asked.records)]
-    for path in () if asked.table else paths:
-        run(path)
+    paths = asked.of or [asked.out / f"r{n}.json" for n in range(asked.records)]
+    if not asked.of and not asked.table:
+        asked.out.mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            run(path)
     there = [p for p in paths if p.exists()]
     print("| the next record | comparisons | faster | slower | same | ambiguous |")
     print("|---|---|---|---|---|---|")

@@ -287,7 +287,9 @@ def test_break_even_is_where_both_lines_meet_by_hours_and_by_use() -> None:
     per_year = 7000 / 3
     assert per_year / (8760 * u) + 0.1 + 0.025 * (1 - u) / u == pytest.approx(2.0, rel=2e-3)
     assert all(a <= b <= c for a, b, c in zip(owned.low, owned.y, owned.high, strict=True))  # type: ignore[operator]
-    assert "equal at" in chart_text.text((over_hours, over_use))
+    told = " ".join(chart_text.text((over_hours, over_use)).split())
+    assert "equal at 3,684 h of use" in told and "equal at 0.151 of all hours" in told
+    assert "on-demand at 2 USD/h, for the same work" in told
     svg = [chart_figure.picture((over_hours, over_use), "svg", chart_text.say) for _ in range(2)]
     assert svg[0] == svg[1]
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hwbench import codec, power_trace, store
+from hwbench import codec, plot, power_trace, store
 from hwbench.cli import status_of
 from hwbench.energy import EnergyPass, PowerTrace, Window
 from hwbench.measurement import Measurement
@@ -82,6 +82,19 @@ def test_a_records_phases_and_channels_are_drawn_and_named(record: Path, tmp_pat
     assert "gpu: card/cuda:0" in said and "cpu: model/cpu (modelled)" in said
     assert any("1: mlp_small b32 infer torch cpu float32" in t for t in said)
     assert "power, W" in said and "time, s" in said
+
+
+def test_each_step_is_drawn_as_long_as_it_is_and_a_gap_stays_one(record: Path) -> None:
+    (chart,) = plot.charts("power", [record])
+    card = next(s for s in chart.series if s.name == "gpu: card/cuda:0")
+    drawn = [(x, y) for x, y in zip(card.x, card.y, strict=True) if y is not None]
+    # idle for two steps of 0.25 s; the case from 10 s, its second step unread; idle from 20 s
+    assert drawn == [
+        (0.0, 70.0), (0.25, 70.0), (0.25, 70.0), (0.5, 70.0),
+        (10.0, 300.0), (10.25, 300.0), (10.5, 310.0), (10.75, 310.0),
+        (20.0, 71.0), (20.25, 71.0),
+    ]  # fmt: skip
+    assert list(card.y).count(None) == 5  # the unread step's two ends, and after each stretch
 
 
 def test_in_a_terminal_the_trace_has_its_phases_below(

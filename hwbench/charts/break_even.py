@@ -26,7 +26,10 @@ def _charts(given: Given) -> tuple[Chart, ...]:
         raise BadInput(
             f"{given.path}: holds no machine that is owned beside one that is rented{why}: {MAKE}"
         )
-    note = f"for the same work; bands: {found.level:.0%}, of both trainings' times and of the power"
+    note = (
+        f"rented: {found.rented}, for the same work; owned: {found.owned};"
+        f" bands: {found.level:.0%}, of both trainings' times and of the power"
+    )
     return _over_hours(found, note), _over_use(found, note)
 
 
@@ -36,17 +39,10 @@ def _over_hours(o: Ownership, note: str) -> Chart:
         title="owned or rented: the cost of so many hours of the owned machine's use",
         x=Axis(label="hours of use", format="count"),
         y=Axis(label="cost, USD", format="usd"),
-        series=(
-            Series(
-                name="owned", x=o.hours, y=o.owned_usd, low=o.owned_usd_low, high=o.owned_usd_high
-            ),
-            Series(
-                name="rented",
-                x=o.hours,
-                y=o.rented_usd,
-                low=o.rented_usd_low,
-                high=o.rented_usd_high,
-            ),
+        series=_two(
+            o.hours,
+            (o.owned_usd, o.owned_usd_low, o.owned_usd_high),
+            (o.rented_usd, o.rented_usd_low, o.rented_usd_high),
         ),
         marks=equal,
         regions=(Region(text="beyond its life", axis="x", beyond=o.life_h),),
@@ -64,20 +60,24 @@ def _over_use(o: Ownership, note: str) -> Chart:
         title="owned or rented: the cost of an hour of work, over how much of the time it works",
         x=Axis(label="utilisation, share of all hours", format="plain"),
         y=Axis(label="cost of a used hour, USD", format="usd"),
-        series=(
-            Series(
-                name="owned",
-                x=o.utilisation_frac,
-                y=o.owned_usd_per_h,
-                low=o.owned_usd_per_h_low,
-                high=o.owned_usd_per_h_high,
-            ),
-            Series(name="rented", x=o.utilisation_frac, y=rented[0], low=rented[1], high=rented[2]),
+        series=_two(
+            o.utilisation_frac,
+            (o.owned_usd_per_h, o.owned_usd_per_h_low, o.owned_usd_per_h_high),
+            rented,
         ),
         marks=_equal(o.utilisation_frac, rented[0], o.equal_frac, "of all hours"),
         notes=(note, "interest, opex and idle power are in what is owned")
         + ((o.equal_frac_reason,) if o.equal_frac_reason else ()),
     )
+
+
+def _two(x: Numbers, owned: Sequence[Numbers], rented: Sequence[Numbers]) -> tuple[Series, Series]:
+    """Return both lines, each of (point, low, high)."""
+    mine, theirs = (
+        Series(name=name, x=x, y=y, low=low, high=high)
+        for name, (y, low, high) in (("owned", owned), ("rented", rented))
+    )
+    return mine, theirs
 
 
 def _equal(x: Numbers, y: Numbers, at: float | None, unit: str) -> tuple[Mark, ...]:
@@ -86,7 +86,8 @@ def _equal(x: Numbers, y: Numbers, at: float | None, unit: str) -> tuple[Mark, .
         return ()
     rate = (y[-1] or 0.0) / (x[-1] or 1.0)
     level = y[0] == y[-1]
-    return (Mark(text=f"equal at {at:,.3g} {unit}", x=at, y=y[0] if level else rate * at),)
+    said = f"{at:,.0f}" if at >= 100 else f"{at:.3g}"
+    return (Mark(text=f"equal at {said} {unit}", x=at, y=y[0] if level else rate * at),)
 
 
 CHART = ChartKind(

@@ -60,15 +60,16 @@ def _chart(traced: Traced) -> Chart:
 
 
 def _series(traced: Traced, number: int, begin: float) -> Series:
-    """Return a channel as steps; nothing is drawn between the stretches that were read."""
+    """Return a channel as steps, each as long as it is; nothing between what was read."""
     facts = traced.channels[number]
     x: list[float | None] = []
     y: list[float | None] = []
     for trace in traced.of(facts):
+        start_s = trace.start_s - begin
         for n, watts in enumerate(trace.power_w):
-            x.append(trace.start_s - begin + (n + 0.5) * trace.step_s)
-            y.append(watts)
-        x.append(trace.start_s - begin + len(trace.power_w) * trace.step_s)
+            x += [start_s + n * trace.step_s, start_s + (n + 1) * trace.step_s]
+            y += [watts, watts]
+        x.append(start_s + len(trace.power_w) * trace.step_s)
         y.append(None)
     name = f"{facts.domain}: {facts.key}" + ("" if facts.measured else " (modelled)")
     return Series(name=name, x=tuple(x), y=tuple(y), style="line" if facts.measured else "dashed")
