@@ -64,7 +64,11 @@ class Asking:
                 self.crew.lose(case)
                 return failure(case, number, e.code, str(e))
 
-        return alternating.in_turn(cases, block, self.clock)
+        found = alternating.in_turn(cases, block, self.clock)
+        if any(v.status == "failed" for v in found):  # the other still keeps its program
+            for case in cases:
+                self.crew.lose(case)
+        return found
 
     def draw(self, case: Case, terms: DrawTerms) -> VisitResult:
         """Have the case run for the meters: its answer was checked before."""

@@ -166,9 +166,6 @@ class Rounds:
             unchecked = {c.id for c in cases if not self._checked(c)}
             found = self.asking.in_turn(cases, number, unchecked)
             if not any(v.code in alternating.ALONE for v in found):
-                if any(v.status == "failed" for v in found):  # the other kept what it was to go on
-                    for case in cases:
-                        self.crew.lose(case)
                 yield from found
                 return
             self.progress.note(f"{cases[0].id}: not with its other side beside it: one by one")
