@@ -1,181 +1,234 @@
 """The columns of the table of cases that records make: what `--where` names and `export` writes.
 
-Each is an SQL expression over a record `r` and one of its measurements `m`, as DuckDB reads them.
+Each is a function of a record, or of one of its measurements, as `record_shape` reads them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Literal
+
+from hwbench import round_medians
+
+if TYPE_CHECKING:  # it needs msgspec, the names of the columns do not
+    from hwbench.record_shape import Measured, Read
+
+Sql = Literal["VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN", "DOUBLE[]"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column; `public` ones are written by `export` and may stand in `--where`."""
+    """A column: `record` gives the value of all rows of a record, `case` that of one row."""
 
     name: str
-    sql: str
     what: str
-    public: bool = True
+    record: Callable[["Read"], Any] | None = None
+    case: Callable[["Measured"], Any] | None = None
+    type: Sql = "VARCHAR"
 
 
-def _band(name: str, what: str, of: str, *, level: bool = False) -> list[Column]:
-    """Return a figure with its interval."""
-    ends = ["point", "low", "high", *(["level"] if level else [])]
-    said = {"point": what, "low": "its interval", "high": "", "level": "of that interval"}
+def _of(name: str, what: str, record: Callable[["Read"], Any], type: Sql = "VARCHAR") -> Column:
+    return Column(name=name, what=what, record=record, type=type)
+
+
+def _in(name: str, what: str, case: Callable[["Measured"], Any], type: Sql = "VARCHAR") -> Column:
+    return Column(name=name, what=what, case=case, type=type)
+
+
+def _at(name: str, what: str, place: str, type: Sql = "VARCHAR") -> Column:
+    return Column(name=name, what=what, case=attrgetter(place), type=type)
+
+
+def _band(name: str, what: str, figure: str, *, level: bool = False) -> list[Column]:
+    """Return a figure of a measurement with its interval."""
     stem, _, unit = name.partition("_per_")
     stem, unit = (stem, f"per_{unit}") if unit else name.rsplit("_", 1)
-    return [
-        Column(
-            name={"point": name, "level": f"{stem}_level"}.get(e, f"{stem}_{e}_{unit}"),
-            sql=f"{of}.{e}",
-            what=said[e],
-        )
-        for e in ends
+    found = [
+        _at(name, what, f"{figure}.point", "DOUBLE"),
+        _at(f"{stem}_low_{unit}", "its interval", f"{figure}.low", "DOUBLE"),
+        _at(f"{stem}_high_{unit}", "", f"{figure}.high", "DOUBLE"),
     ]
+    if level:
+        found.append(_at(f"{stem}_level", "of that interval", f"{figure}.level", "DOUBLE"))
+    return found
 
 
-COLUMNS: tuple[Column, ...] = (
-    Column(name="file", sql="parse_filename(r.path)", what="the name of the record's file"),
-    Column(name="record", sql="r.id", what="the record's id"),
-    Column(name="created_utc", sql="r.created_utc", what="when its run began, ISO 8601"),
-    Column(name="hwbench_version", sql="r.hwbench_version", what="that made it"),
-    Column(name="profile", sql="r.profile", what="smoke, quick, standard, full"),
-    Column(name="hostname", sql="r.environment.hostname", what="hashed, unless --hostname"),
-    Column(name="os", sql="r.environment.os", what="the operating system"),
-    Column(name="cpu", sql="r.environment.cpu.model", what="the model of the processor"),
-    Column(name="cores", sql="r.environment.cpu.cores", what="of the processor"),
-    Column(name="memory_bytes", sql="r.environment.memory_bytes", what="of the machine"),
-    Column(name="instance", sql="r.environment.cloud_instance", what="of a cloud"),
-    Column(name="threads", sql="r.protocol.threads", what="that a case had"),
-    Column(
-        name="device_model",
-        sql="list_filter(r.devices, lambda d: d.name = m.device)[1].model",
-        what="of the case's device",
+def _options(m: "Measured") -> str | None:
+    """Return the options as JSON has their values, a text without its quotes."""
+    said = {
+        k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in m.runtime_options.items()
+    }
+    return ",".join(f"{k}={v}" for k, v in sorted(said.items())) or None
+
+
+def _warnings(m: "Measured") -> str | None:
+    return "; ".join(f"{w.code}: {w.message}" for w in m.warnings) or None
+
+
+def _rounds(m: "Measured") -> list[float]:
+    """Return the medians by round; a record of before they were kept has its samples."""
+    return m.rounds_s or list(round_medians.of(m.samples).values())
+
+
+PUBLIC: tuple[Column, ...] = (
+    _of("file", "the name of the record's file", lambda r: r.path.rpartition("/")[2]),
+    _of("record", "the record's id", lambda r: r.id),
+    _of("created_utc", "when its run began, ISO 8601", lambda r: r.created_utc),
+    _of("hwbench_version", "that made it", lambda r: r.hwbench_version),
+    _of("profile", "smoke, quick, standard, full", lambda r: r.profile),
+    _of("hostname", "hashed, unless --hostname", lambda r: r.environment.hostname),
+    _of("os", "the operating system", lambda r: r.environment.os),
+    _of("cpu", "the model of the processor", lambda r: r.environment.cpu.model),
+    _of("cores", "of the processor", lambda r: r.environment.cpu.cores, "BIGINT"),
+    _of("memory_bytes", "of the machine", lambda r: r.environment.memory_bytes, "BIGINT"),
+    _of("instance", "of a cloud", lambda r: r.environment.cloud_instance),
+    _of("threads", "that a case had", lambda r: r.protocol.threads, "BIGINT"),
+    _at("device_model", "of the case's device", "device_model"),
+    _at("id", "of the case", "id"),
+    _at("kind", "kernel, workload", "kind"),
+    _at("name", "of the kernel or workload", "name"),
+    _at("version", "of the kernel or workload", "version", "BIGINT"),
+    _at("phase", "forward, backward; inference, training", "phase"),
+    _at("scenario", "hot, cold; offline, train_step, ...", "scenario"),
+    _at("runtime", "torch, jax, onnxruntime, ...", "runtime"),
+    _at("device", "cpu, cuda:0, ...", "device"),
+    _at("dtype", "float32, bfloat16, ...", "dtype"),
+    _at("batch_size", "of a workload", "batch_size", "BIGINT"),
+    _in(
+        "shape",
+        "m=1024,n=1024",
+        lambda m: ",".join(f"{k}={v}" for k, v in m.shape.items()) or None,
     ),
-    Column(name="id", sql="m.id", what="of the case"),
-    Column(name="kind", sql="m.kind", what="kernel, workload"),
-    Column(name="name", sql="m.name", what="of the kernel or workload"),
-    Column(name="version", sql="m.version", what="of the kernel or workload"),
-    Column(name="phase", sql="m.phase", what="forward, backward; inference, training"),
-    Column(name="scenario", sql="m.scenario", what="hot, cold; offline, train_step, ..."),
-    Column(name="runtime", sql="m.runtime", what="torch, jax, onnxruntime, ..."),
-    Column(name="device", sql="m.device", what="cpu, cuda:0, ..."),
-    Column(name="dtype", sql="m.dtype", what="float32, bfloat16, ..."),
-    Column(name="batch_size", sql="m.batch_size", what="of a workload"),
-    Column(
-        name="shape",
-        sql="list_aggregate(list_transform(map_entries(m.shape),"
-        " lambda e: e.key || '=' || e.value), 'string_agg', ',')",
-        what="m=1024,n=1024",
+    _in("options", "that differ from the default", _options),
+    _at("status", "ok, skipped, failed", "status"),
+    _at("reason", "why it is not ok", "reason"),
+    _at("verdict", "valid, noisy, throttled, drifting, implausible", "verdict"),
+    _in("warnings", "what a reader must know of it", _warnings),
+    _at("visits", "that were made", "visits.done", "BIGINT"),
+    _in("samples", "that were taken", lambda m: len(m.samples) or m.samples_cut, "BIGINT"),
+    *_band("wall_s", "seconds an iteration: the median now", "wall_s", level=True),
+    _at("wall_mean_s", "their mean", "wall_s.mean", "DOUBLE"),
+    _at(
+        "wall_later_low_s",
+        "where the mean of a later stretch will lie",
+        "wall_s.predictive.low",
+        "DOUBLE",
     ),
-    Column(
-        name="options",
-        sql="list_aggregate(list_transform(list_sort(map_entries(m.runtime_options)),"
-        " lambda e: e.key || '=' || e.value), 'string_agg', ',')",
-        what="that differ from the default",
+    _at("wall_later_high_s", "", "wall_s.predictive.high", "DOUBLE"),
+    _in("latency_p50_s", "of single inferences", lambda m: m.latency_s.get("p50"), "DOUBLE"),
+    _in("latency_p90_s", "", lambda m: m.latency_s.get("p90"), "DOUBLE"),
+    _in(
+        "latency_p99_s",
+        "empty where too few were timed",
+        lambda m: m.latency_s.get("p99"),
+        "DOUBLE",
     ),
-    Column(name="status", sql="m.status", what="ok, skipped, failed"),
-    Column(name="reason", sql="m.reason", what="why it is not ok"),
-    Column(name="verdict", sql="m.verdict", what="valid, noisy, throttled, drifting, implausible"),
-    Column(
-        name="warnings",
-        sql="list_aggregate(list_transform(m.warnings,"
-        " lambda w: w.code || ': ' || w.message), 'string_agg', '; ')",
-        what="what a reader must know of it",
+    _at("setup_s", "building the program", "setup_s", "DOUBLE"),
+    _at("first_iteration_s", "compilation is in it", "first_iteration_s", "DOUBLE"),
+    _at("items", "of an iteration", "work.items_per_iteration", "BIGINT"),
+    _at("flops", "of an iteration, by formula", "work.flops_per_iteration", "BIGINT"),
+    _at("bytes", "that it must move", "work.bytes_per_iteration", "BIGINT"),
+    _at("parameters", "of the workload", "work.parameters", "BIGINT"),
+    *_band("items_per_s", "throughput", "items_per_s"),
+    *_band("flops_per_s", "achieved", "flops_per_s"),
+    *_band("bytes_per_s", "achieved", "bytes_per_s"),
+    *_band("energy_j", "joules an iteration", "energy_j", level=True),
+    _at(
+        "energy_measured",
+        "false: modelled in part",
+        "energy_j.measured",
+        "BOOLEAN",
     ),
-    Column(name="visits", sql="m.visits.done", what="that were made"),
-    Column(name="samples", sql="len(m.samples)", what="that were taken"),
-    *_band("wall_s", "seconds an iteration: the median now", "m.wall_s", level=True),
-    Column(name="wall_mean_s", sql="m.wall_s.mean", what="their mean"),
-    Column(
-        name="wall_later_low_s",
-        sql="m.wall_s.predictive.low",
-        what="where the mean of a later stretch will lie",
+    _in(
+        "energy_parts",
+        "the domains that are added up",
+        lambda m: "+".join(getattr(m.energy_j, "parts", ())) or None,
     ),
-    Column(name="wall_later_high_s", sql="m.wall_s.predictive.high", what=""),
-    Column(name="latency_p50_s", sql="m.latency_s['p50']", what="of single inferences"),
-    Column(name="latency_p90_s", sql="m.latency_s['p90']", what=""),
-    Column(name="latency_p99_s", sql="m.latency_s['p99']", what="empty where too few were timed"),
-    Column(name="setup_s", sql="m.setup_s", what="building the program"),
-    Column(name="first_iteration_s", sql="m.first_iteration_s", what="compilation is in it"),
-    Column(name="items", sql="m.work.items_per_iteration", what="of an iteration"),
-    Column(name="flops", sql="m.work.flops_per_iteration", what="of an iteration, by formula"),
-    Column(name="bytes", sql="m.work.bytes_per_iteration", what="that it must move"),
-    Column(name="parameters", sql="m.work.parameters", what="of the workload"),
-    *_band("items_per_s", "throughput", "m.items_per_s"),
-    *_band("flops_per_s", "achieved", "m.flops_per_s"),
-    *_band("bytes_per_s", "achieved", "m.bytes_per_s"),
-    *_band("energy_j", "joules an iteration", "m.energy_j", level=True),
-    Column(name="energy_measured", sql="m.energy_j.measured", what="false: modelled in part"),
-    Column(
-        name="energy_parts",
-        sql="list_aggregate(m.energy_j.parts, 'string_agg', '+')",
-        what="the domains that are added up",
+    _at("energy_reason", "why there is none", "energy_reason"),
+    _at("power_w", "mean power", "power_w.point", "DOUBLE"),
+    _at(
+        "memory_peak_host_bytes",
+        "of its process",
+        "memory_peak_bytes.host",
+        "BIGINT",
     ),
-    Column(name="energy_reason", sql="m.energy_reason", what="why there is none"),
-    Column(name="power_w", sql="m.power_w.point", what="mean power"),
-    Column(name="memory_peak_host_bytes", sql="m.memory_peak_bytes.host", what="of its process"),
-    Column(name="memory_peak_device_bytes", sql="m.memory_peak_bytes.device", what="of its device"),
-    # What `compare` needs beside them.
-    Column(name="path", sql="r.path", what="of the record's file, whole", public=False),
-    Column(name="place", sql="r.place", what="of the case in its record", public=False),
-    Column(name="schema", sql="r.schema", what="", public=False),
-    Column(name="against", sql="r.protocol.against", what="", public=False),
-    Column(
-        name="last_model",
-        sql="list_filter(r.devices, lambda d: d.model is not null)[-1].model",
-        what="",
-        public=False,
-    ),
-    Column(name="warning", sql="m.warnings[1].message", what="the first", public=False),
-    Column(name="hours_low_s", sql="m.wall_s.predictive.hours.low", what="", public=False),
-    Column(name="hours_high_s", sql="m.wall_s.predictive.hours.high", what="", public=False),
-    Column(name="hours_level", sql="m.wall_s.predictive.hours.level", what="", public=False),
-    Column(
-        name="rounds_s",
-        # The median of each round, of the samples that nothing disturbed, of all in need.
-        sql="list_transform(list_sort(list_distinct(list_transform(m.samples, lambda s: s.round))),"
-        " lambda n: coalesce("
-        "list_median(list_transform(list_filter(m.samples, lambda s: s.round = n"
-        " and s.disturbed is null), lambda s: s.wall_s / s.loops)),"
-        " list_median(list_transform(list_filter(m.samples, lambda s: s.round = n),"
-        " lambda s: s.wall_s / s.loops))))",
-        what="",
-        public=False,
+    _at(
+        "memory_peak_device_bytes",
+        "of its device",
+        "memory_peak_bytes.device",
+        "BIGINT",
     ),
 )
+# What `compare` needs beside them.
+INNER: tuple[Column, ...] = (
+    _of("path", "of the record's file, whole", lambda r: r.path),
+    _of("size", "of the file, in bytes", lambda r: r.size, "BIGINT"),
+    _of("mtime_ns", "of the file", lambda r: r.mtime_ns, "BIGINT"),
+    _at("place", "of the case in its record, from 1", "place", "BIGINT"),
+    _of("against", "the other side's name", lambda r: r.protocol.against),
+    _of(
+        "last_model",
+        "of the last device that has one",
+        lambda r: next((d.model for d in reversed(r.devices) if d.model), None),
+    ),
+    _in("warning", "the first", lambda m: m.warnings[0].message if m.warnings else None),
+    _at("hours_low_s", "of a mean of hours", "wall_s.predictive.hours.low", "DOUBLE"),
+    _at("hours_high_s", "", "wall_s.predictive.hours.high", "DOUBLE"),
+    _at("hours_level", "", "wall_s.predictive.hours.level", "DOUBLE"),
+    _in("rounds_s", "the median of each round", _rounds, "DOUBLE[]"),
+)
+COLUMNS = (*PUBLIC, *INNER)
 
-_BAND = "STRUCT(point DOUBLE, low DOUBLE, high DOUBLE)"
-_MEASUREMENT = {
-    "id": "VARCHAR", "kind": "VARCHAR", "name": "VARCHAR", "version": "BIGINT",
-    "phase": "VARCHAR", "scenario": "VARCHAR", "runtime": "VARCHAR", "device": "VARCHAR",
-    "dtype": "VARCHAR", "batch_size": "BIGINT", "shape": "MAP(VARCHAR, VARCHAR)",
-    "runtime_options": "MAP(VARCHAR, VARCHAR)", "status": "VARCHAR", "reason": "VARCHAR",
-    "verdict": "VARCHAR", "warnings": "STRUCT(code VARCHAR, message VARCHAR)[]",
-    "visits": "STRUCT(done BIGINT)", "setup_s": "DOUBLE", "first_iteration_s": "DOUBLE",
-    "samples": "STRUCT(loops BIGINT, wall_s DOUBLE, round BIGINT, disturbed VARCHAR)[]",
-    "wall_s": "STRUCT(point DOUBLE, low DOUBLE, high DOUBLE, level DOUBLE, mean DOUBLE,"
-    " predictive STRUCT(low DOUBLE, high DOUBLE,"
-    " hours STRUCT(low DOUBLE, high DOUBLE, level DOUBLE)))",
-    "latency_s": "MAP(VARCHAR, DOUBLE)",
-    "work": "STRUCT(items_per_iteration BIGINT, flops_per_iteration BIGINT,"
-    " bytes_per_iteration BIGINT, parameters BIGINT)",
-    "items_per_s": _BAND, "flops_per_s": _BAND, "bytes_per_s": _BAND,
-    "energy_j": "STRUCT(point DOUBLE, low DOUBLE, high DOUBLE, level DOUBLE, measured BOOLEAN,"
-    " parts VARCHAR[])",
-    "energy_reason": "VARCHAR", "power_w": "STRUCT(point DOUBLE)",
-    "memory_peak_bytes": "STRUCT(host BIGINT, device BIGINT)",
-}  # fmt: skip
-# What is read of a record's JSON; the rest is passed over.
-READ = {
-    "schema": "VARCHAR", "id": "VARCHAR", "created_utc": "VARCHAR", "hwbench_version": "VARCHAR",
-    "profile": "VARCHAR",
-    "environment": "STRUCT(hostname VARCHAR, os VARCHAR, memory_bytes BIGINT,"
-    " cloud_instance VARCHAR, cpu STRUCT(model VARCHAR, cores BIGINT))",
-    "protocol": "STRUCT(threads BIGINT, against VARCHAR)",
-    "devices": "STRUCT(name VARCHAR, model VARCHAR)[]",
-    "measurements": f"STRUCT({', '.join(f'{k} {v}' for k, v in _MEASUREMENT.items())})[]",
-}  # fmt: skip
+
+_FIGURES = (
+    "wall_s", "items_per_s", "flops_per_s", "bytes_per_s", "energy_j", "power_w",
+    "memory_peak_bytes",
+)  # fmt: skip
+# Stands where there is no figure, so that a column need not ask.
+_NOTHING: Any = SimpleNamespace(
+    point=None, low=None, high=None, level=None, mean=None, measured=None, parts=(),
+    host=None, device=None,
+)  # fmt: skip
+_NOTHING.predictive = _NOTHING.hours = _NOTHING
 
 
 def public() -> tuple[str, ...]:
     """Return the names of the columns that a user sees."""
-    return tuple(c.name for c in COLUMNS if c.public)
+    return tuple(c.name for c in PUBLIC)
+
+
+def prepare(r: "Read", path: str, size: int, mtime_ns: int) -> None:
+    """Tell a record and its cases what is known of them from outside."""
+    r.path, r.size, r.mtime_ns = path, size, mtime_ns
+    models = {d.name: d.model for d in reversed(r.devices)}
+    for place, m in enumerate(r.measurements, 1):
+        m.place, m.device_model = place, models.get(m.device)
+        for figure in _FIGURES:
+            if getattr(m, figure) is None:
+                setattr(m, figure, _NOTHING)
+        if m.wall_s is not None and m.wall_s.predictive.hours is None:
+            m.wall_s.predictive.hours = _NOTHING
+
+
+def unsound(r: "Read") -> str | None:
+    """Return what keeps a record that was read from the table; None where nothing does."""
+    if not r.measurements:
+        return "holds no case"
+    if r.protocol.threads <= 0:
+        return "protocol.threads must be above 0"
+    return next((why for m in r.measurements if (why := _unsound(m))), None)
+
+
+def _unsound(m: "Measured") -> str | None:
+    wall, joules = m.wall_s, m.energy_j
+    hours = wall.predictive.hours if wall else None
+    if (m.status == "ok" and wall is None) or (wall is not None and not wall.point > 0):
+        return f"{m.id}: wall_s must be above 0"
+    if m.rounds_s and not min(m.rounds_s) > 0:
+        return f"{m.id}: rounds_s must be above 0"
+    if joules is not None and not joules.point >= 0:
+        return f"{m.id}: energy_j must be at least 0"
+    if wall and hours and not (hours.low > 0 and (wall.predictive.low or 0) > 0):
+        return f"{m.id}: wall_s.predictive must be above 0"
+    return None

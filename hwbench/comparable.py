@@ -2,7 +2,7 @@
 
 import math
 
-from hwbench import outcomes, ratio_tests, stats
+from hwbench import outcomes, round_medians, stats
 from hwbench.case_facts import CaseFacts, Joules, RecordFacts
 from hwbench.measurement import Measurement, Record
 
@@ -54,7 +54,7 @@ def _case(m: Measurement, threads: int) -> CaseFacts:
         warning=m.warnings[0].message if m.warnings else None,
         threads=threads,
         time_s=m.wall_s.point if m.wall_s else None,
-        rounds_s=tuple(ratio_tests.round_medians(m).values()),
+        rounds_s=m.rounds_s or tuple(round_medians.of(m.samples).values()),
         drift_sd=drift_sd(
             (ahead.low, ahead.high) if ahead else (None, None),
             (hours.low, hours.high) if hours else (None, None),

@@ -202,6 +202,7 @@ class Measurement:
     first_iteration_s: NonNegativeFloat | None = None
     warmup_s: tuple[NonNegativeFloat, ...] = ()
     steady: dict[str, NonNegativeInt] = field(default_factory=dict)  # visits by SteadyKind
+    rounds_s: tuple[PositiveFloat, ...] = ()  # the median by round; what disturbed is left out
     samples: tuple[Sample, ...] = ()
     wall_s: Wall | None = None
     latency_s: dict[str, PositiveFloat | None] = field(default_factory=dict)

@@ -16,7 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hwbench import stats
+from hwbench import round_medians, stats
 from hwbench.case_facts import CaseFacts
 from hwbench.compared import Faster, RatioOf
 from hwbench.measurement import Measurement, Sample
@@ -41,7 +41,7 @@ class Ln:
 
 def of_pair(base: Measurement, other: Measurement) -> Ln | None:
     """Return the ratio of two cases of one run by its rounds; None of fewer than two of both."""
-    mine, theirs = _by_round(base), _by_round(other)
+    mine, theirs = round_medians.by_round(base.samples), round_medians.by_round(other.samples)
     found = [_of_round(mine[n], theirs[n]) for n in mine if n in theirs]
     if len(found) < 2:
         return None
@@ -102,23 +102,6 @@ def of_itself() -> Ln:
     return Ln(point=0.0, error=0.0, freedom=1, sampling=0.0, drift=0.0, basis=basis)
 
 
-def round_medians(m: Measurement) -> dict[int, float]:
-    """Return the median seconds of an iteration by round; disturbed samples count in need only."""
-    return {number: _median_s(samples) for number, samples in _by_round(m).items()}
-
-
-def _by_round(m: Measurement) -> dict[int, list[Sample]]:
-    by_round: dict[int, list[Sample]] = {}
-    for s in m.samples:
-        by_round.setdefault(s.round, []).append(s)
-    return by_round
-
-
-def _calm(samples: Sequence[Sample]) -> Sequence[Sample]:
-    found = [s for s in samples if s.disturbed is None]
-    return found or samples
-
-
 def _of_round(base: Sequence[Sample], other: Sequence[Sample]) -> tuple[float, int]:
     """Return ln(other / base) of a round, and in how many blocks the two were visited.
 
@@ -128,15 +111,11 @@ def _of_round(base: Sequence[Sample], other: Sequence[Sample]) -> tuple[float, i
     marked = [(s.start_s, side, s) for side, of in ((-1, base), (1, other)) for s in of]
     marked.sort(key=lambda m: m[:2])
     blocks = [
-        (side, math.log(_median_s([s for _, _, s in run])))
+        (side, math.log(round_medians.median_s([s for _, _, s in run])))
         for side, run in ((k, list(g)) for k, g in itertools.groupby(marked, key=lambda m: m[1]))
     ]
     steps = [(log - before) * side for (_, before), (side, log) in itertools.pairwise(blocks)]
     return stats.median(steps), len(blocks)
-
-
-def _median_s(samples: Sequence[Sample]) -> float:
-    return stats.median([s.wall_s / s.loops for s in _calm(samples)])
 
 
 @functools.lru_cache(maxsize=1024)  # of a base that is held against thousands

@@ -1,12 +1,11 @@
 """Many records as one table of cases, asked in SQL: DuckDB over their JSON (`record_index`)."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hwbench import case_columns
+from hwbench import case_columns, cpu
 from hwbench.compared import LeftOut
 from hwbench.errors import BadInput, BadRecord, HwbenchError, StorageFull, Unavailable, one_line
 from hwbench.record_files import Named
@@ -161,13 +160,13 @@ def opened(
 def _connection() -> Any:
     try:
         import duckdb
-    except ImportError:
+        import msgspec  # noqa: F401  (for `record_parts`)
+    except ImportError as e:
         raise Unavailable(
-            "reading records as a table needs DuckDB", "pip install 'hwbench-dl[tables]'"
+            f"reading records as a table needs {e.name}", "pip install 'hwbench-dl[tables]'"
         ) from None
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
     settings: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY,
-        "threads": min(threads, 4),
+        "threads": min(len(cpu.usable_cpus()), 4),
     }
     return duckdb.connect(":memory:", config=settings)

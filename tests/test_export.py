@@ -3,7 +3,9 @@
 import csv
 import json
 import os
+import re
 import shutil
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +19,9 @@ from hwbench import (
     compare,
     compare_reading,
     compare_view,
+    cpu,
     export,
-    record_index,
+    record_readers,
     store,
 )
 from hwbench.cli import status_of
@@ -262,7 +265,39 @@ def test_without_a_place_for_the_cache_it_works_as_well(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HWBENCH_CACHE", str(tmp_path / "file"))
     assert export.export(["given/*.json"], Path("c.csv")).rows == 120
-    assert record_index.BATCH > 60
+
+
+def test_processes_read_the_same_as_one_and_a_killed_one_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    some(6)
+    (damaged, old) = Path("given/r2.json"), Path("given/r3.json")
+    damaged.write_text(damaged.read_text()[:-900])
+    old.write_text(re.sub(r'"rounds_s":\[[^]]*\],', "", old.read_text()))  # of before it was kept
+    done = export.export(["given/*.json"], Path("one.csv"))
+    monkeypatch.setattr(record_readers, "FEW", 3)
+    monkeypatch.setattr(cpu, "usable_cpus", lambda: frozenset({0, 1}))
+    assert export.export(["given/*.json"], Path("two.csv")).left_out == done.left_out
+    assert Path("two.csv").read_bytes() == Path("one.csv").read_bytes()
+    assert len(done.left_out) == 1 and "r2.json" in done.left_out[0].reason
+    # a reader that ends before its answer: its share is read here
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    again = export.export(["given/*.json"], Path("three.csv"))
+    assert again.left_out == done.left_out
+    assert Path("three.csv").read_bytes() == Path("one.csv").read_bytes()
+
+
+def test_what_is_passed_over_is_only_what_samples_are() -> None:
+    (path,) = some(1)
+    text = path.read_text()
+    count = len(json.loads(text)["measurements"][0]["samples"])
+    told = text.replace('"status":"ok"', '"status":"ok","other":{"samples":[{"a":[1,2]}]}', 1)
+    path.write_text(told)
+    export.export([str(path)], Path("c.csv"))
+    assert table(Path("c.csv"))[0]["samples"] == str(count)
+    path.write_text(json.dumps(json.loads(text), indent=1))  # as another program may write it
+    export.export([str(path)], Path("d.csv"))
+    assert Path("d.csv").read_bytes() == Path("c.csv").read_bytes()
 
 
 def compared(**changes: Any) -> Comparison:
@@ -328,8 +363,6 @@ def test_many_records_are_told_together(
 def test_without_duckdb_the_line_that_installs_it_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import sys
-
     (path,) = some(1)
     monkeypatch.setitem(sys.modules, "duckdb", None)
     assert status_of(["export", str(path), "-o", "c.csv"]) != 0

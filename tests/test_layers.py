@@ -15,10 +15,10 @@ LAYERS = {
     "words": "bounds errors units",
     "facts": "batch case case_facts chart compared counter_joules cpu_power data_sheet"
     " dataset device early_promotion early_stopping energy estimate_figures"
-    " estimate_questions estimate_value estimated intervals joules later_interval"
-    " learned learning_asks learning_rows loop loop_actual loop_forecast loop_plan"
-    " measurement montecarlo ownership pages power_joules power_record power_trace"
-    " probed quality_found repeats scaled search_schedule sensor served shortcut_rows"
+    " estimate_questions estimate_value estimated intervals joules later_interval learned"
+    " learning_asks learning_rows loop loop_actual loop_forecast loop_plan measurement"
+    " montecarlo ownership pages power_joules power_record power_trace probed quality_found"
+    " record_shape repeats round_medians scaled search_schedule sensor served shortcut_rows"
     " stats steady taught trend validation validations_floor values ways window_joules",
     "contracts": "cards chart_kind growing hardening instance kernel meter runtime"
     " shortcut stepping workload",
@@ -26,42 +26,41 @@ LAYERS = {
     "architectures": "architectures.*",
     "plug-ins": "hardenings.* kernels.* meters.* runtimes.* shortcuts.* workloads.* charts.*",
     "machinery": "advice alternating answering arrivals artifacts asking bare_rows"
-    " batch_auto batch_fit batch_search break_even buying by_record carbon"
-    " case_columns case_pairs catalog_check catalog_fetch catalog_file catalog_update"
-    " cgroup chart_figure chart_numbers chart_theme check checkpointing child codec"
-    " coldness comparable compare_file compare_reading comparing confirming costing"
-    " counters cpu cpu_catalog crew curve_ensemble curve_file curve_fitting"
-    " curves_study data_found data_made data_quality data_sheets definition disk_speed"
-    " drawing energy_figures energy_pass energy_planning estimate_file estimate_plan"
-    " estimate_request failure fitting foresight gpu_watch grid hardened here_way"
-    " history_file host instance_peak instance_power instance_ways instances"
-    " interference interrupted_times journal json_schema learning learning_asked"
-    " learning_asking learning_beside learning_child learning_curve learning_curves"
-    " learning_data learning_disturbed learning_energy learning_found learning_journal"
-    " learning_opening learning_plan learning_rate learning_recipe learning_result"
-    " learning_sharing learning_sources learning_spoiled learning_task ledger"
-    " loader_measuring loaders lock loop_asking loop_energy loop_pace looping"
+    " batch_auto batch_fit batch_search break_even buying by_record carbon case_columns"
+    " case_pairs catalog_check catalog_fetch catalog_file catalog_update cgroup chart_figure"
+    " chart_numbers chart_theme check checkpointing child codec coldness comparable"
+    " compare_file compare_reading comparing confirming costing counters cpu cpu_catalog"
+    " crew curve_ensemble curve_file curve_fitting curves_study data_found data_made"
+    " data_quality data_sheets definition disk_speed drawing energy_figures energy_pass"
+    " energy_planning estimate_file estimate_plan estimate_request failure fitting foresight"
+    " gpu_watch grid hardened here_way history_file host instance_peak instance_power"
+    " instance_ways instances interference interrupted_times journal json_schema learning"
+    " learning_asked learning_asking learning_beside learning_child learning_curve"
+    " learning_curves learning_data learning_disturbed learning_energy learning_found"
+    " learning_journal learning_opening learning_plan learning_rate learning_recipe"
+    " learning_result learning_sharing learning_sources learning_spoiled learning_task"
+    " ledger loader_measuring loaders lock loop_asking loop_energy loop_pace looping"
     " memory_fit memory_use metering modelled_energy nvml oom openings outcomes owning"
     " pair_ratios pareto places plan_counts plan_rows planning power_sums preparation"
     " presets privacy probing profile progress protocol published published_workloads"
-    " quantity ratio_tests real_run record_facts record_files record_finding"
-    " record_index record_table registry rehearsing request_numbers resuming rounds"
-    " row_figures row_flows row_making row_notes run_outcome sampler sampling scaling"
+    " quantity ratio_tests real_run record_facts record_files record_finding record_index"
+    " record_parts record_readers record_table registry rehearsing request_numbers resuming"
+    " rounds row_figures row_flows row_making row_notes run_outcome sampler sampling scaling"
     " scaling_cpu scaling_efficiency scaling_facts scaling_kernel scaling_table"
-    " scenario_figures scenarios screening search_notes search_plan searching"
-    " selection server_search serving sharing sharing_asked shortcut_finding"
-    " shortcut_making shortcuts_file sides sightings signs skypilot_catalog solving"
-    " spending step_ratio step_source stopping store summary sysfs targets timing"
-    " training_choice tuning user_cache validation_file validations verdicts virtual"
-    " visiting watched way_times worker",
-    "verbs": "compare doctor estimate export instances_study listing plot power report"
-    " run shortcuts_learn shortcuts_study validate",
+    " scenario_figures scenarios screening search_notes search_plan searching selection"
+    " server_search serving sharing sharing_asked shortcut_finding shortcut_making"
+    " shortcuts_file sides sightings signs skypilot_catalog solving spending step_ratio"
+    " step_source stopping store summary sysfs targets timing training_choice tuning"
+    " user_cache validation_file validations verdicts virtual visiting watched way_times"
+    " worker",
+    "verbs": "compare doctor estimate export instances_study listing plot power report run"
+    " shortcuts_learn shortcuts_study validate",
     "shell": "__main__ bar chart_text cli cli.* compare_many compare_view energy_views"
     " estimate_table estimate_units estimate_view instances_view learning_view"
     " loop_callbacks loop_watch power_view render report_estimate report_html"
     " report_markdown report_parts report_record report_shortcuts report_words"
-    " scenario_views search_view sharing_view shortcuts_view tuning_view"
-    " validation_view views watching",
+    " scenario_views search_view sharing_view shortcuts_view tuning_view validation_view"
+    " views watching",
 }
 
 _GROUND = {"words", "facts", "contracts"}
@@ -86,14 +85,14 @@ INSIDE = {
     "dialects": FRAMEWORKS | {"PIL", "numpy", "psutil", "timm"},
     "architectures": FRAMEWORKS | {"numpy"},
     "plug-ins": FRAMEWORKS | {"numpy", "opacus", "peft", "psutil", "pynvml", "zeus"},
-    "machinery": {"PIL", "duckdb", "matplotlib", "numpy", "psutil", "pynvml", "sklearn"},
+    "machinery": {"PIL", "duckdb", "matplotlib", "msgspec", "numpy", "psutil", "pynvml", "sklearn"},
     "verbs": set[str](),
     "shell": {"rich"},
 }
 # ... and who at the top of a module, where all that import it pay.
-AT_THE_TOP = {"cli": {"click"}, "cli.*": {"click"}, "bar": {"rich"}}
+AT_THE_TOP = {"cli": {"click"}, "cli.*": {"click"}, "bar": {"rich"}, "record_shape": {"msgspec"}}
 # What prints without being of the shell: the worker answers its parent, and a file is generated.
-PRINTS = {"worker", "sampling", "json_schema", "definition"}
+PRINTS = {"worker", "sampling", "json_schema", "definition", "record_parts"}
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def command(
     from hwbench.render import printable, table
 
     if columns:
-        named = [(c.name, c.what) for c in case_columns.COLUMNS if c.public]
+        named = [(c.name, c.what) for c in case_columns.PUBLIC]
         if as_json:
             print_json([{"name": name, "what": what} for name, what in named])
         else:
