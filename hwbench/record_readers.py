@@ -39,7 +39,8 @@ def read(files: Sequence[File], folder: Path) -> dict[str, str]:
     finally:
         for process in running:
             process.kill()  # after Ctrl-C; one that has ended is not there to be killed
-            process.wait()
+            with suppress(BrokenPipeError), process:
+                pass  # it closes the pipes, and waits
 
 
 def _give(process: "subprocess.Popen[str]", share: Sequence[File]) -> None:
