@@ -47,6 +47,7 @@ class Left:
     aside_s: float  # each, in the mean; 0 where none was seen
     sampling_log: float  # the standard error that the blocks and asides tell, in logarithms
     basis: str
+    early: bool = False  # told before a tenth, a minute or the first evaluation: wider
 
 
 def half_log(left: Left) -> float:
@@ -129,7 +130,7 @@ class Pace:
         half = spread(self.blocks, stepping)
         own = math.sqrt((stepping * half) ** 2 + (n * each * self._aside_log()) ** 2)
         parts = [own / point if point else 0.0, stats.normal_quantile(LEVEL) * floor.sd_log]
-        early = self._early()
+        early = self.early()
         if early:
             parts.append(stats.normal_quantile(LEVEL) * drift_log)
         whole = math.hypot(*parts)
@@ -153,9 +154,10 @@ class Pace:
             aside_s=each,
             sampling_log=parts[0] / stats.normal_quantile(LEVEL),
             basis=basis,
+            early=early is not None,
         )
 
-    def _early(self) -> str | None:
+    def early(self) -> str | None:
         """Return why it is early to tell, None where it is not."""
         if self.steps < EARLY_FRAC * self.total or self.gone_s < EARLY_S:
             return "early"

@@ -38,7 +38,7 @@ class Watched:
     energy_j: float | None
     energy_basis: str  # the parts of the machine, or why it is not known
     told: tuple[Left, ...]
-    inside: bool | None  # of what was told at a tenth or, if nothing was then, first after it
+    inside: bool | None  # of what was told first in good time, else at a tenth
 
 
 class Watch:
@@ -104,7 +104,7 @@ class Watch:
 
     def _look(self, pace: Pace) -> None:
         """Say what is left where it is time to."""
-        if self._due >= len(SAID_AT) or pace.steps < SAID_AT[self._due] * self._total:
+        if not self._is_due(pace):
             return
         if pace.steps < LEAST_STEPS and pace.gone_s < loop_pace.EARLY_S:
             return
@@ -115,6 +115,12 @@ class Watch:
             self._due += 1
         self._told.append(left)
         self._say(self._line(left))
+
+    def _is_due(self, pace: Pace) -> bool:
+        """Return whether a share of the steps has come, or what is told is early no longer."""
+        if self._told and self._told[-1].early and pace.early() is None:
+            return True
+        return self._due < len(SAID_AT) and pace.steps >= SAID_AT[self._due] * self._total
 
     def _line(self, left: Left) -> str:
         point, low, high = (duration(v) for v in (left.point_s, left.low_s, left.high_s))
@@ -173,11 +179,11 @@ class Watch:
             self._fail(e)
 
     def _held(self, pace: Pace) -> watched.Held | None:
-        """Hold what was told at a tenth against what came, and say so."""
-        usable = [t for t in self._told if t.step >= SAID_AT[1] * self._total]
-        if not usable:
+        """Hold what was first told in good time, else at a tenth, against what came; say so."""
+        late = [t for t in self._told if t.step >= SAID_AT[1] * self._total]
+        told = next((t for t in late if not t.early), late[0] if late else None)
+        if told is None:
             return None
-        told = usable[0]
         actual_s = pace.gone_s - told.gone_s
         inside = told.low_s <= actual_s <= told.high_s
         self._say(

@@ -219,7 +219,7 @@ def test_what_earlier_loops_missed_by_is_in_later_intervals() -> None:
         said: list[str] = []
         with hwbench.watch(4000, meters=False, say=said.append, clock=machine.clock) as w:
             for n in range(4000):
-                machine.step_s = 0.1 if n < 500 else 0.12
+                machine.step_s = 0.1 if n < 650 else 0.12
                 machine.step()
                 w.step()
         assert "outside" in said[-1]
