@@ -55,6 +55,7 @@ def key(kind: str, workload: str, **facts: str | int) -> str:
     seeds = [protocol.CHECK_SEED, protocol.CHECK_STEPS]
     trained = [asdict(network.workload.optimizer), list(map(asdict, network.workload.objectives))]
     described = [kind, workload, dict(network.variant.config), trained, versions, facts, seeds]
+    described.append(network.workload.fingerprint)
     digest.update(json.dumps(described, sort_keys=True).encode())
     return f"{workload}-{kind}-{digest.hexdigest()[:20]}"
 

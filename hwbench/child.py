@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hwbench import codec, protocol, sides
+from hwbench import codec, own_models, protocol, sides
 from hwbench.errors import HwbenchError, one_line
 
 TICK_S = 1.0  # how often a waiting parent may redraw its progress
@@ -140,5 +140,6 @@ def environment(threads: int, extra: Mapping[str, str]) -> dict[str, str]:
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # leave the GPU's memory to be measured
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "PYTHONUNBUFFERED": "1",
+        **own_models.environment(),
         **extra,
     }

@@ -22,7 +22,10 @@ BATCH = 8
 SAMPLES = 64  # of the logits, spread over all of them
 
 # What is told of a workload and is not the work itself, or is described below in full.
-_ASIDE = {"definition", "version", "summary", "variants", "optimizer", "objectives"}
+_ASIDE = {
+    "definition", "version", "summary", "variants", "optimizer", "objectives",
+    "own", "dialects", "fingerprint", "untrainable",
+}  # fmt: skip
 
 
 def of(workload: Workload) -> str:
@@ -33,7 +36,7 @@ def of(workload: Workload) -> str:
             for f in fields(workload)
             if f.name not in _ASIDE and not callable(value := getattr(workload, f.name))
         },
-        "optimizer": asdict(workload.optimizer),
+        "optimizer": {k: v for k, v in asdict(workload.optimizer).items() if k != "given_by"},
         "objectives": [asdict(o) for o in workload.objectives],
         "variants": {name: _variant(workload, name) for name in workload.variants},
         "answers": _answers(workload, _smallest(workload)),

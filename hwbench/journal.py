@@ -17,6 +17,7 @@ from hwbench import codec
 from hwbench.device import Device, Environment
 from hwbench.errors import BadRecord, StorageFull
 from hwbench.measurement import Protocol
+from hwbench.model_facts import ModelFacts
 from hwbench.planning import PlannedCase
 from hwbench.probed import MeterFacts
 from hwbench.protocol import VisitResult
@@ -45,6 +46,7 @@ class Header:
     devices: tuple[Device, ...]
     meters: tuple[MeterFacts, ...]
     cases: tuple[PlannedCase, ...]
+    models: tuple[ModelFacts, ...] = ()
 
 
 def path_of(out: Path) -> Path:

@@ -76,6 +76,7 @@ class Ledger:
             measurements=measurements,
             batch_fits=batch_fit.fits(measurements),
             idle=tuple(self.idles),
+            models=head.models,
         )
 
 

@@ -20,6 +20,7 @@ from hwbench.cpu_power import CpuPower
 from hwbench.device import Device, Environment
 from hwbench.energy import Energy, EnergyPass, EnergyTerms, Power
 from hwbench.estimate_value import Estimate
+from hwbench.model_facts import ModelFacts
 from hwbench.probed import MeterFacts
 from hwbench.served import Serving
 from hwbench.taught import Taught
@@ -268,3 +269,4 @@ class Record:
     measurements: tuple[Measurement, ...]
     batch_fits: tuple[BatchFit, ...] = ()  # of networks at three batch sizes or more
     idle: tuple[EnergyPass, ...] = ()  # stretches in which nothing ran, before and after
+    models: tuple[ModelFacts, ...] = ()  # of the user's own: told, never run from here

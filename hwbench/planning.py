@@ -6,7 +6,7 @@ Nothing is measured here and no framework is imported; what the runtimes can use
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hwbench import alternating, registry, scenarios, sides, stopping
+from hwbench import alternating, own_models, registry, scenarios, sides, stopping
 from hwbench.batch import BatchChoice
 from hwbench.case import HARDENING, KERNEL_PHASES, Case
 from hwbench.measurement import Protocol, Work
@@ -119,7 +119,15 @@ def _skip(case: Case, facts: RuntimeFacts) -> str | None:
         if getattr(kernel, f"build_{runtime.dialect}") is None:
             return f"{case.name} is not written for {runtime.dialect}"
     else:
-        dtypes = registry.networks()[case.name].workload.dtypes
+        workload = registry.networks()[case.name].workload
+        if workload.dialects and runtime.dialect not in workload.dialects:
+            return f"{case.name} is made in {workload.dialects[0]}: {case.runtime} cannot run it"
+        if case.phase == "training" and workload.untrainable is not None:
+            return f"{case.name} cannot be trained: {workload.untrainable}"
+        own = own_models.facts_of(case.name)
+        if own is not None and own.fixed_batch and case.batch_size != own.batch_size:
+            return f"{case.name} takes batches of {own.batch_size} only"
+        dtypes = workload.dtypes
         if case.dtype not in dtypes:
             return f"{case.name} has no {case.dtype} form, only {', '.join(dtypes)}"
         if case.way is not None:
@@ -158,14 +166,15 @@ def work(case: Case) -> Work:
     network = registry.networks()[case.name]
     config = network.variant.config
     factor = "3 x forward" if case.phase == "training" else "forward"
-    counted_by = f"the workload's formula, {factor}, matrix products and convolutions"
+    by = "torch's counter" if network.workload.own else "the workload's formula"
+    counted_by = f"{by}, {factor}, matrix products and convolutions"
     if case.way is not None:
         counted_by = f"not counted: the step of {case.way} is, once it is made ready"
     flops = network.workload.work(config, case.phase, case.batch_size or 1)
     return Work(
         items_per_iteration=case.batch_size,
         # What another step than the network's own computes is told when it is made ready.
-        flops_per_iteration=flops if case.way is None else None,
+        flops_per_iteration=(flops or None) if case.way is None else None,
         bytes_per_iteration=None,
         parameters=network.workload.parameters(config),
         counted_by=counted_by,

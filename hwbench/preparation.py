@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from hwbench import artifacts, host, planning, probing, registry
+from hwbench import artifacts, host, own_models, planning, probing, registry
 from hwbench.case import Case
 from hwbench.child import ChildFailed
 from hwbench.crew import Crew
@@ -87,6 +87,10 @@ class Preparation:
         return self._needs.get(case.id, Needs())
 
     def _made(self, case: Case) -> Needs:
+        graph = own_models.graph_of(case.name)
+        if graph is not None:
+            said = "an ONNX file of one's own has no reference: that it is finite is checked"
+            return Needs(no_reference=said, model=graph, check_model=graph)
         absent = probing.installed("torch")
         if absent is not None:
             return self._without_torch(case, absent.remedy or "")
@@ -115,6 +119,11 @@ class Preparation:
         if case.way is not None:
             return None, "a step by a shortcut or a hardening has no reference: its tests hold it"
         network = registry.networks()[case.name]
+        if network.workload.own and case.phase == "training":
+            return None, (
+                "the steps of a model of one's own have no reference: dropout and the like are"
+                " random; that each loss is a number is checked"
+            )
         parameters = network.workload.parameters(network.variant.config)
         needed = int(parameters * _FLOAT64_BYTES * _COPIES[case.phase])
         free = host.available_memory_bytes()
@@ -143,8 +152,8 @@ def check_batch(case: Case) -> int | None:
     """Return the batch size at which a network is checked: its own if a reference is cheap."""
     if case.batch_size is None:
         return None
-    if case.way is not None:
-        return case.batch_size  # its answer is not checked
+    if case.way is not None or own_models.graph_of(case.name) is not None:
+        return case.batch_size  # its answer is not checked, or it takes no other
     flops = planning.work(case).flops_per_iteration or 0
     return case.batch_size if flops <= CHEAP_FLOPS else min(case.batch_size, CHECK_BATCH)
 

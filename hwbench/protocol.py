@@ -28,6 +28,15 @@ class Probe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Describe:
+    """Build a model of the user's own and say what it is."""
+
+    spec: str
+    name: str
+    pretrained: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reference:
     """Compute the float64 reference of a network and leave it at `path` (.npy)."""
 

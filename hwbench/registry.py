@@ -106,9 +106,30 @@ def workloads() -> Shelf[Workload]:
     return _load("workload", "hwbench.workloads", "WORKLOAD", Workload)
 
 
-@cache
+_own: dict[str, Network] = {}  # models of the user's own: see `own_models`
+
+
+def adopt(network: Network) -> Network:
+    """Put a model of the user's own beside the workloads; return it."""
+    _own[network.name] = network
+    return network
+
+
+def disown() -> None:
+    """Forget the models of the user's own."""
+    _own.clear()
+
+
 def networks() -> Shelf[Network]:
-    """Return every workload at every variant, by the name users type."""
+    """Return every workload at every variant by the name users type, and the user's own models."""
+    shelf = _built_in()
+    if not _own:
+        return shelf
+    return Shelf(kind=shelf.kind, items={**shelf.items, **_own}, broken=shelf.broken)
+
+
+@cache
+def _built_in() -> Shelf[Network]:
     shelf = workloads()
     items = {
         name: Network(name=name, workload=w, variant=v)

@@ -99,6 +99,7 @@ def _header(record: Record) -> journal.Header:
         devices=record.devices,
         meters=record.meters,
         cases=tuple(_planned(m) for m in record.measurements),
+        models=record.models,
     )
 
 

@@ -2,7 +2,8 @@
 
 import datetime
 import secrets
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import hwbench
@@ -14,8 +15,10 @@ from hwbench import (
     journal,
     lock,
     metering,
+    model_naming,
     nvml,
     outcomes,
+    own_models,
     planning,
     profile,
     registry,
@@ -48,9 +51,15 @@ class Options:
     argv: tuple[str, ...] = ()
 
 
-def make_plan(options: Options, spawn: Spawn = Child) -> Plan:
-    """Return what `run` would do (`--dry-run`): nothing is measured, libraries are only probed."""
+def make_plan(
+    options: Options, spawn: Spawn = Child, note: Callable[[str], None] = lambda text: None
+) -> Plan:
+    """Return what `run` would do (`--dry-run`): nothing is measured, libraries are only probed.
+
+    A model of one's own is built, to find out what it is; `note` is told.
+    """
     chosen = profile.named(options.profile)
+    options = _with_models(options, spawn, note)
     check_names(options.selection)
     environment = host.environment()
     threads = options.selection.threads or environment.cpu.cores
@@ -60,6 +69,15 @@ def make_plan(options: Options, spawn: Spawn = Child) -> Plan:
     plan = planning.plan(chosen, options.selection, facts, threads, present)
     max_seconds = options.selection.max_seconds
     return energy_planning.planned(plan, chosen, options.energy, environment, max_seconds)
+
+
+def _with_models(
+    options: Options, spawn: Spawn, note: Callable[[str], None] = lambda text: None
+) -> Options:
+    """Return the options with a model of one's own by the name of its cases."""
+    selection = options.selection
+    models = model_naming.named(selection.models, spawn, pretrained=selection.pretrained, note=note)
+    return replace(options, selection=replace(selection, models=models))
 
 
 def _runtimes(chosen: profile.Profile, selection: Selection) -> list[str]:
@@ -84,7 +102,7 @@ def run(options: Options, progress: Progress | None = None, spawn: Spawn = Child
     store.check_writable(out)
     with lock.held(str(out), options.force):
         found = batch_auto.resolved(
-            make_plan(options, spawn),
+            make_plan(options, spawn, progress.note),
             nvml.devices().devices,
             progress,
             spawn,
@@ -133,6 +151,7 @@ def _header(options: Options, plan: Plan) -> journal.Header:
         devices=doctor.all_devices(environment, nvml.devices().devices, ()),
         meters=metering.probe(energy_planning.asked(options.energy, environment)),
         cases=plan.cases,
+        models=own_models.known({p.case.name for p in plan.cases}),
     )
 
 
@@ -140,6 +159,8 @@ def _resume(options: Options, progress: Progress, spawn: Spawn) -> Outcome:
     """Finish a run from its record or its journal."""
     assert options.resume is not None
     header, visits, out = resuming.interrupted(options.resume)
+    _with_models(options, spawn)
+    model_naming.check_known([p.case for p in header.cases if p.case.kind == "workload"])
     if not options.force:
         resuming.check_same(header.environment, host.environment(), options.resume)
     with (

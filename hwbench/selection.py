@@ -14,6 +14,7 @@ from hwbench.case import HARDENING, SIDE, Case
 from hwbench.errors import BadInput, UnknownName
 from hwbench.probed import RuntimeFacts
 from hwbench.profile import ACCELERATOR, CPU, Entry, Profile, family
+from hwbench.runtime import Runtime
 from hwbench.units import ITEM_BYTES
 
 ALL = "all"  # every shortcut there is
@@ -30,7 +31,8 @@ class Selection:
     dtypes: tuple[str, ...] = ()
     batch_sizes: tuple[int, ...] = ()
     auto_batch: bool = False  # look for the batch size, beside those of `batch_sizes`
-    models: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()  # workloads, or models of one's own by SPEC (`own_models`)
+    pretrained: bool = False  # those with the weights of their library's cache
     shortcuts: tuple[str, ...] = ()  # of training, beside the network's own step; or `all`
     tasks: int | None = None  # of shortcuts that have several
     hardenings: tuple[str, ...] = ()  # of training, beside the network's own step: pgd-7, private
@@ -52,11 +54,6 @@ def check_names(selection: Selection) -> None:
         if name not in ITEM_BYTES:
             raise UnknownName("dtype", name, ITEM_BYTES)
     for name in selection.models:
-        if ":" in name or name.endswith(".onnx"):
-            raise BadInput(
-                f"--model {name}: this version runs its own workloads only"
-                " (`hwbench list workloads`); models of your own come with a later one"
-            )
         registry.networks()[name]
     for name in selection.shortcuts:
         if name != ALL:
@@ -141,6 +138,8 @@ def _cases(
     default = [n for n, r in registry.runtimes().items.items() if r.default]
     for name in selection.runtimes or entry.runtimes or default:
         runtime = registry.runtimes()[name]
+        if not (selection.runtimes or _speaks(runtime, entry)):
+            continue
         for device, phase in itertools.product(devices[name], entry.phases):
             if phase not in runtime.phases and not selection.runtimes:
                 continue  # onnxruntime has no training: not a case, unless it was asked for
@@ -148,6 +147,14 @@ def _cases(
             for dtype in dtypes:
                 make = _kernel_cases if entry.kind == "kernel" else _workload_cases
                 yield from make(entry, selection, name, device, phase, dtype)
+
+
+def _speaks(runtime: Runtime, entry: Entry) -> bool:
+    """Return whether a runtime can run an entry: a model of one's own is of one dialect."""
+    if entry.kind == "kernel":
+        return True
+    dialects = registry.networks()[entry.name].workload.dialects
+    return not dialects or runtime.dialect in dialects
 
 
 def _kernel_cases(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hwbench import batch_fit, outcomes, stats
+from hwbench import batch_fit, outcomes, own_models, stats
 from hwbench.case import HARDENING, SHORTCUT, SIDE
 from hwbench.errors import BadInput
 from hwbench.estimate_figures import Assumption
@@ -81,6 +81,7 @@ def candidates(record: Record, wanted: Wanted) -> list[Measurement]:
         for m in record.measurements
         if m.kind == "workload"
         and m.name == wanted.workload
+        and own_models.still(m.name, m.version)
         and m.phase == "training"
         and way_of(m) is None
         and SIDE not in m.runtime_options

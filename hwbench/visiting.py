@@ -208,6 +208,7 @@ class Visitor:
             error = check.kernel_error(kernel, case.shape, case.phase, answers)
             return _held("NumPy float64", error, TOLERANCE[case.dtype])
         if request.reference is None:
+            _finite(answers)
             return Checked(
                 reference=None,
                 max_relative_error=None,
@@ -249,6 +250,14 @@ def _built(runtime: Runtime, case: Case) -> dict[str, Any]:
     if build is None:
         raise Unavailable(f"{case.way} is not written for {runtime.name}: take --runtime torch")
     return {"build": build}
+
+
+def _finite(answer: Answer) -> None:
+    """Raise WrongAnswer where a program that nothing is compared with gives no numbers."""
+    import numpy as np
+
+    if not all(np.isfinite(a).all() for a in answer.outputs):
+        raise WrongAnswer("its answer is not finite on its own inputs")
 
 
 def _same(before: Answer, after: Answer, tolerance: float) -> None:

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from hwbench import codec, learning_asks, loop, protocol, registry
+from hwbench import codec, learning_asks, loop, model_spec, own_models, protocol, registry
 from hwbench.failure import failure_of
 from hwbench.learning_child import Learner
 from hwbench.looping import Looper
@@ -34,6 +34,17 @@ def _die_with(parent_pid: int) -> None:
 
 def _probe(request: protocol.Probe) -> Any:
     return registry.runtimes()[request.runtime].probe()
+
+
+def _describe(request: protocol.Describe) -> Any:
+    spec = model_spec.parse(request.spec)
+    if spec.kind == "onnx":
+        from hwbench.dialects import onnx_models
+
+        return onnx_models.facts(spec, request.name)
+    from hwbench.dialects import torch_described
+
+    return torch_described.facts(spec, request.name, request.pretrained)
 
 
 def _reference(request: protocol.Reference) -> Any:
@@ -70,6 +81,7 @@ def serve(lines: Any, answer: Callable[[str], None]) -> None:
     visitor, looper, learner = Visitor(time.perf_counter), Looper(), Learner()
     handlers: dict[str, tuple[type, Callable[[Any], Any]]] = {
         "probe": (protocol.Probe, _probe),
+        "describe": (protocol.Describe, _describe),
         "reference": (protocol.Reference, _reference),
         "export": (protocol.Export, _export),
         "visit": (protocol.VisitRequest, visitor.visit),
@@ -98,6 +110,7 @@ def serve(lines: Any, answer: Callable[[str], None]) -> None:
 def main() -> None:
     """Run the worker on this process's standard streams; its argument is its parent's id."""
     _die_with(int(sys.argv[1]))
+    own_models.from_environment()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)

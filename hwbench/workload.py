@@ -24,6 +24,7 @@ class Optimizer:
     beta1: float = 0.9  # adamw
     beta2: float = 0.999
     epsilon: float = 1e-8
+    given_by: str = ""  # the SPEC of a model of the user's own whose factory makes it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +84,12 @@ class Workload:
     objectives: tuple[Objective, ...] = ()  # none: cross-entropy, which trains everything
     training_flops: Callable[[Config], int] | None = None  # per item; None: 3 x forward
     definition: str = ""
+    # Of a model of the user's own (`own_models`): it keeps the weights that it is built with, and
+    # is of one dialect alone.
+    own: bool = False
+    dialects: tuple[str, ...] = ()  # none: all
+    fingerprint: str = ""  # changes with whatever it answers
+    untrainable: str | None = None  # why no step of it can be made
 
     def __post_init__(self) -> None:
         """Refuse what no network can be."""
@@ -90,7 +97,7 @@ class Workload:
             raise ValueError(f"workload {self.name} has no variant '': it has {[*self.variants]}")
         if self.objectives and self.training_flops is None:
             raise ValueError(f"workload {self.name} has objectives and no training_flops")
-        for suffix, variant in self.variants.items():
+        for suffix, variant in self.variants.items() if not self.own else ():
             for what, count in (("parameters", self.parameters), ("FLOPs", self.flops)):
                 if count(variant.config) <= 0:
                     found = count(variant.config)

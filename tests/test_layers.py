@@ -17,9 +17,10 @@ LAYERS = {
     " dataset device early_promotion early_stopping energy estimate_figures"
     " estimate_questions estimate_value estimated intervals joules later_interval learned"
     " learning_asks learning_rows loop loop_actual loop_forecast loop_plan measurement"
-    " montecarlo ownership pages power_joules power_record power_trace probed quality_found"
-    " record_shape repeats round_medians scaled search_schedule sensor served shortcut_rows"
-    " stats steady taught trend validation validations_floor values ways window_joules",
+    " model_facts model_spec montecarlo own_draw ownership pages power_joules power_record"
+    " power_trace probed quality_found record_shape repeats round_medians scaled"
+    " search_schedule sensor served shortcut_rows stats steady taught trend validation"
+    " validations_floor values ways window_joules",
     "contracts": "cards chart_kind growing hardening instance kernel meter runtime"
     " shortcut stepping workload",
     "dialects": "dialects.* weights",
@@ -40,19 +41,19 @@ LAYERS = {
     " learning_journal learning_opening learning_plan learning_rate learning_recipe"
     " learning_result learning_sharing learning_sources learning_spoiled learning_task"
     " ledger loader_measuring loaders lock loop_asking loop_energy loop_pace looping"
-    " memory_fit memory_use metering modelled_energy nvml oom openings outcomes owning"
-    " pair_ratios pareto places plan_counts plan_rows planning power_sums preparation"
-    " presets privacy probing profile progress protocol published published_workloads"
-    " quantity ratio_tests real_run record_facts record_files record_finding record_index"
-    " record_parts record_readers record_table registry rehearsing request_numbers resuming"
-    " rounds row_figures row_flows row_making row_notes run_outcome sampler sampling scaling"
-    " scaling_cpu scaling_efficiency scaling_facts scaling_kernel scaling_table"
-    " scenario_figures scenarios screening search_notes search_plan searching selection"
-    " server_search serving sharing sharing_asked shortcut_finding shortcut_making"
-    " shortcuts_file sides sightings signs skypilot_catalog solving spending step_ratio"
-    " step_source stopping store summary sysfs targets timing training_choice tuning"
-    " user_cache validation_file validations verdicts virtual visiting watched way_times"
-    " worker",
+    " memory_fit memory_use metering model_naming modelled_energy nvml oom openings outcomes"
+    " own_models owning pair_ratios pareto places plan_counts plan_rows planning power_sums"
+    " preparation presets privacy probing profile progress protocol published"
+    " published_workloads quantity ratio_tests real_run record_facts record_files"
+    " record_finding record_index record_parts record_readers record_table registry"
+    " rehearsing request_numbers resuming rounds row_figures row_flows row_making row_notes"
+    " run_outcome sampler sampling scaling scaling_cpu scaling_efficiency scaling_facts"
+    " scaling_kernel scaling_table scenario_figures scenarios screening search_notes"
+    " search_plan searching selection server_search serving sharing sharing_asked"
+    " shortcut_finding shortcut_making shortcuts_file sides sightings signs skypilot_catalog"
+    " solving spending step_ratio step_source stopping store summary sysfs targets timing"
+    " training_choice tuning user_cache validation_file validations verdicts virtual"
+    " visiting watched way_times worker",
     "verbs": "compare doctor estimate export instances_study listing plot power report run"
     " shortcuts_learn shortcuts_study validate",
     "shell": "__main__ bar chart_text cli cli.* compare_many compare_view energy_views"

@@ -52,7 +52,7 @@ def _forget() -> None:
     for cached in (
         registry.kernels,
         registry.workloads,
-        registry.networks,
+        registry._built_in,
         registry.runtimes,
         registry.meters,
     ):

@@ -158,12 +158,6 @@ def test_an_unknown_profile_is_refused_with_the_near_ones() -> None:
         profile.named("quikc")
 
 
-def test_a_model_of_a_later_version_is_refused_with_the_reason() -> None:
-    for name in ("hf:bert-base-uncased", "net.onnx"):
-        with pytest.raises(BadInput, match="its own workloads only"):
-            _selected(Selection(models=(name,)))
-
-
 def test_options_that_leave_nothing_are_refused() -> None:
     with pytest.raises(BadInput, match="no case is left") as told:
         _selected(Selection(exclude=("*",)))

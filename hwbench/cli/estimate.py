@@ -15,6 +15,8 @@ from hwbench.cli.options import (
     json_option,
     names_of,
     print_json,
+    workload_of,
+    workload_options,
 )
 
 _PATH = click.Path(path_type=Path)
@@ -36,7 +38,7 @@ def _options(*options: Callable[[Function], Function]) -> Callable[[Function], F
 
 
 _PLAN = _options(
-    click.option("--workload", required=True, metavar="W", shell_complete=names_of("workloads")),
+    workload_options,
     click.option("--samples", type=Count(), metavar="N", help="Items of the dataset: 1.28M, 50k."),
     click.option("--tokens", type=Count(), metavar="N", help="Instead, of a language model."),
     click.option("--epochs", type=_NUMBER, metavar="E", help="Passes over the dataset."),
@@ -219,6 +221,7 @@ def command(as_json: bool, out: Path | None, **chosen: Any) -> int:
 
     if out is not None:
         store.check_writable(out)
+    workload_of(chosen)
     request = request_of(chosen)
     with watching.progress() as progress:
         done = verb.estimate(request, progress)

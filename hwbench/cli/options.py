@@ -99,6 +99,40 @@ class Levels(click.ParamType):  # type: ignore[type-arg]
             self.fail(str(e), param, ctx)
 
 
+def workload_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--workload`, and `--model` in its place; `workload_of` reads them."""
+    model = click.option(
+        "--model",
+        metavar="SPEC",
+        help="A model of your own instead: timm:NAME, hf:NAME, FILE.py:FACTORY,"
+        " package.module:factory.",
+    )
+    workload = click.option("--workload", metavar="W", shell_complete=names_of("workloads"))
+    return workload(model(function))
+
+
+def workload_of(chosen: dict[str, Any], *, needed: bool = True) -> str | None:
+    """Take `model` out of the options and put what it names to `workload`; return that.
+
+    A model of one's own is built in a child process, to find out what it is.
+    """
+    spec = chosen.pop("model")
+    if spec is not None and chosen["workload"] is not None:
+        raise click.UsageError("--workload and --model are two networks: give one of them")
+    if spec is not None:
+        from hwbench import model_naming
+        from hwbench.child import Child
+        from hwbench.render import printable
+
+        (chosen["workload"],) = model_naming.named(
+            [spec], Child, note=lambda text: click.echo(printable(text), err=True)
+        )
+    if needed and chosen["workload"] is None:
+        raise click.UsageError("Missing option '--workload'.", click.get_current_context())
+    workload: str | None = chosen["workload"]
+    return workload
+
+
 image_px_option = click.option(
     "--image-px",
     type=Pixels(),

@@ -50,7 +50,11 @@ class BatchSize(Count):
     multiple=True,
     metavar="SPEC",
     shell_complete=names_of("workloads"),
-    help="These workloads instead of the profile's.",
+    help="Workloads instead of the profile's, or a model of your own: timm:NAME, hf:NAME,"
+    " FILE.py:FACTORY, package.module:factory, model.onnx.",
+)
+@click.option(
+    "--pretrained", is_flag=True, help="A model of timm or hf with the weights of their cache."
 )
 @click.option(
     "--shortcut",
@@ -146,6 +150,7 @@ def command(profile: str, dry_run: bool, as_json: bool, resume: Path | None, **c
             batch_sizes=tuple(n for n in chosen["batch_size"] if n != AUTO),
             auto_batch=AUTO in chosen["batch_size"],
             models=chosen["model"],
+            pretrained=chosen["pretrained"],
             shortcuts=chosen["shortcut"],
             hardenings=chosen["hardening"],
             against=chosen["against"],
@@ -193,7 +198,7 @@ def _limit_s(chosen: dict[str, Any]) -> float | None:
 
 
 # What may stand beside --resume: the plan comes from the file.
-_WITH_RESUME = ("resume", "force", "as_json", "hostname")
+_WITH_RESUME = ("resume", "force", "as_json", "hostname", "model", "pretrained")
 
 
 def _refuse_with_resume(resume: Path | None) -> None:

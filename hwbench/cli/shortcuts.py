@@ -7,7 +7,15 @@ import click
 
 from hwbench.cli import estimate as estimating
 from hwbench.cli.learn_options import learn, learn_options, taken
-from hwbench.cli.options import Count, Duration, json_option, names_of, print_json
+from hwbench.cli.options import (
+    Count,
+    Duration,
+    json_option,
+    names_of,
+    print_json,
+    workload_of,
+    workload_options,
+)
 
 _PATH = click.Path(path_type=Path)
 _OF_STUDY = ("shortcut_names", "max_seconds")  # the rest is of each estimate
@@ -15,7 +23,7 @@ _OF_STUDY = ("shortcut_names", "max_seconds")  # the rest is of each estimate
 
 @click.command(epilog="Example: hwbench shortcuts --workload resnet18 --samples 50k --tasks 5")
 @click.argument("records", nargs=-1, type=_PATH, metavar="[RECORD]...")
-@click.option("--workload", metavar="W", shell_complete=names_of("workloads"))
+@workload_options
 @click.option("--samples", type=Count(), metavar="N", help="Items of the dataset: 1.28M, 50k.")
 @click.option("--tokens", type=Count(), metavar="N", help="Instead, of a language model.")
 @click.option("--epochs", type=float, metavar="E", help="Of every shortcut, for the usual ones.")
@@ -67,8 +75,7 @@ def command(as_json: bool, out: Path | None, **chosen: Any) -> int:
     from hwbench.render import printable
 
     own = taken(chosen)
-    if chosen["workload"] is None and not (own and own["resume"]):
-        raise click.UsageError("Missing option '--workload'.", click.get_current_context())
+    workload_of(chosen, needed=not (own and own["resume"]))
     if out is not None:
         store.check_writable(out)
     if own is not None:

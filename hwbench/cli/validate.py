@@ -6,19 +6,23 @@ from typing import Any
 
 import click
 
-from hwbench.cli.options import Count, Duration, image_px_option, json_option, names_of, print_json
+from hwbench.cli.options import (
+    Count,
+    Duration,
+    image_px_option,
+    json_option,
+    names_of,
+    print_json,
+    workload_of,
+    workload_options,
+)
 
 _PATH = click.Path(path_type=Path)
 
 
 @click.command(epilog="Example: hwbench validate --workload resnet18 --minutes 3")
 @click.argument("record", required=False, type=_PATH, metavar="[RECORD]")
-@click.option(
-    "--workload",
-    metavar="W",
-    shell_complete=names_of("workloads"),
-    help="The network to train; default: the record's first, else resnet18.",
-)
+@workload_options
 @click.option(
     "--shortcut",
     metavar="S",
@@ -74,6 +78,7 @@ def command(as_json: bool, in_memory: bool, spread: float, **chosen: Any) -> int
     from hwbench import validate as verb
     from hwbench.render import printable
 
+    workload_of(chosen, needed=False)
     options = verb.Options(
         **chosen,
         residence="memory" if in_memory else "disk",

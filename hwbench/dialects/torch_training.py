@@ -142,6 +142,10 @@ def autocast_of(torch: Any, device: Any, dtype: str) -> Autocast:
 
 def optimizer_of(torch: Any, spec: Optimizer, parameters: Iterable[Any]) -> Any:
     """Return the optimiser of the definition, in torch's own defaults otherwise."""
+    if spec.given_by:
+        from hwbench.dialects import torch_models
+
+        return torch_models.optimizer(spec.given_by, parameters)
     if spec.name == "sgd":
         return torch.optim.SGD(
             parameters,

@@ -1,0 +1,68 @@
+"""What was found out of a model of the user's own: its inputs, what it computes, how it trains."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from hwbench.bounds import NonNegativeInt, PositiveInt
+
+Loss = Literal["cross_entropy", "own", "squares", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorFacts:
+    """An input, or the targets: the shape of one item, and what its values are drawn from.
+
+    Integers are drawn from `low` to `high`, both included; floats are normal by `mean` and `sd`.
+    """
+
+    shape: tuple[PositiveInt, ...]
+    dtype: Literal["float32", "int64", "bool"]
+    name: str | None = None  # of the keyword argument; null: it is given by its place
+    low: int = 0
+    high: int = 0
+    mean: float = 0.0
+    sd: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerFacts:
+    """The optimiser that a step moves the weights by."""
+
+    name: Literal["sgd", "adamw"]  # the family: how many moments it keeps
+    learning_rate: float
+    momentum: float = 0.0
+    own: bool = False  # the factory's, of whatever class
+    said: str = ""  # its class, for the reader
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts:
+    """A model of the user's own, as a child process found it. Counts are per item.
+
+    A step's FLOPs are 3 x `flops`, as for the workloads. `activation_numbers` are the outputs of
+    all layers that have weights. Unknown counts are null with their reason.
+    """
+
+    spec: str
+    name: str
+    summary: str
+    library: Literal["torch", "flax", "onnx"]
+    item: str
+    batch_size: PositiveInt
+    fixed_batch: bool = False  # it takes this batch size only
+    inputs: tuple[TensorFacts, ...]
+    targets: TensorFacts
+    loss: Loss
+    optimizer: OptimizerFacts
+    parameters: NonNegativeInt
+    trainable_parameters: NonNegativeInt
+    flops: NonNegativeInt | None
+    activation_numbers: NonNegativeInt | None = None
+    flops_reason: str | None = None
+    untrainable: str | None = None  # why it cannot be trained here
+    config: dict[str, int] = field(default_factory=dict)
+    shape: dict[str, int] = field(default_factory=dict)
+    pretrained: bool = False
+    version: PositiveInt  # changes with its layers and inputs: other cases, not to be compared
+    fingerprint: str  # changes with whatever it answers
+    notes: tuple[str, ...] = ()  # what was chosen for the user

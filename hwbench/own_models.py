@@ -1,0 +1,125 @@
+"""Models of the user's own as networks, beside those of hwbench.
+
+Running a user's Python is running code. Only what stands on the command line is run, and only in
+child processes; they are told of it by an environment variable that their parent sets. A record or
+a report never names what is run.
+"""
+
+import json
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from hwbench import codec, model_spec, registry
+from hwbench.model_facts import ModelFacts
+from hwbench.own_draw import drawn
+from hwbench.registry import Network
+from hwbench.runtime import later
+from hwbench.workload import Objective, Optimizer, Variant, Workload
+
+ENVIRONMENT = "HWBENCH_OWN_MODELS"
+DIALECTS = {"torch": ("torch", "onnx"), "flax": ("jax",), "onnx": ("onnx",)}
+_HALVES = ("float32", "tf32", "bfloat16", "float16")
+_facts: dict[str, ModelFacts] = {}  # those adopted in this process
+
+
+def facts_of(name: str) -> ModelFacts | None:
+    """Return what is known of an adopted model; None for a workload of hwbench."""
+    return _facts.get(name)
+
+
+def graph_of(name: str) -> Path | None:
+    """Return the file of an ONNX graph of the user's own; None for what is none."""
+    facts = _facts.get(name)
+    return Path(model_spec.parse(facts.spec).target) if facts and facts.library == "onnx" else None
+
+
+def known(names: Collection[str]) -> tuple[ModelFacts, ...]:
+    """Return what is known of those names that are of models of the user's own."""
+    return tuple(f for name, f in _facts.items() if name in names)
+
+
+def still(name: str, version: int) -> bool:
+    """Return whether a model of the user's own is what it was when it was measured."""
+    facts = _facts.get(name)
+    return facts is None or facts.version == version
+
+
+def told(facts: ModelFacts) -> str:
+    """Return in a line what a model is, and what was chosen for the user."""
+    frozen = facts.parameters - facts.trainable_parameters
+    parts = [
+        f"{facts.name}: {facts.summary}, {facts.parameters:,} parameters"
+        + (f" ({frozen:,} frozen)" if frozen else ""),
+        f"{(facts.flops or 0) / 1e6:,.4g} MFLOP forward per {facts.item}"
+        if facts.flops is not None
+        else f"FLOPs not known: {facts.flops_reason}",
+        f"trained by {facts.optimizer.said or facts.optimizer.name}",
+        *facts.notes,
+    ]
+    if facts.untrainable is not None:
+        parts[2] = f"not trained: {facts.untrainable}"
+    return "; ".join(parts)
+
+
+def environment() -> dict[str, str]:
+    """Return what a child is told of the models that the command line named."""
+    if not _facts:
+        return {}
+    return {ENVIRONMENT: json.dumps([codec.encode(f) for f in _facts.values()])}
+
+
+def from_environment() -> None:
+    """Adopt in a child what its parent's command line named."""
+    for value in json.loads(os.environ.get(ENVIRONMENT, "[]")):
+        adopt(codec.decode(ModelFacts, value, ENVIRONMENT))
+
+
+def adopt(facts: ModelFacts) -> Network:
+    """Make a model known to this process by the name of its cases."""
+    _facts[facts.name] = facts
+    return registry.adopt(network_of(facts))
+
+
+def forget() -> None:
+    """Forget all of them."""
+    _facts.clear()
+    registry.disown()
+
+
+def network_of(facts: ModelFacts) -> Network:
+    """Return the network of a model: built, in whatever process, from its spec alone."""
+    spec = facts.optimizer
+    workload = Workload(
+        name=facts.name,
+        version=facts.version,
+        summary=facts.summary,
+        item=facts.item,
+        variants={"": Variant(config=facts.config, shape=facts.shape, batch_size=facts.batch_size)},
+        optimizer=Optimizer(
+            name=spec.name,
+            learning_rate=spec.learning_rate,
+            momentum=spec.momentum,
+            given_by=facts.spec if spec.own else "",
+        ),
+        inputs=lambda config, batch_size, rng: tuple(
+            drawn(t, batch_size, rng) for t in facts.inputs
+        ),
+        targets=lambda config, batch_size, rng: drawn(facts.targets, batch_size, rng),
+        build_torch=later(
+            "hwbench.dialects.torch_models", "build", spec=facts.spec, pretrained=facts.pretrained
+        ),
+        build_flax=later("hwbench.dialects.flax_models", "build", spec=facts.spec),
+        parameters=lambda config: facts.parameters,
+        flops=lambda config: facts.flops or 0,
+        dtypes=("float32",) if facts.library == "onnx" else _HALVES,
+        objectives=()
+        if facts.loss == "cross_entropy"
+        else (Objective(method="loss", trains="module"),),
+        training_flops=lambda config: 3 * (facts.flops or 0),
+        own=True,
+        dialects=DIALECTS[facts.library],
+        fingerprint=facts.fingerprint,
+        untrainable=facts.untrainable,
+    )
+    return Network(name=facts.name, workload=workload, variant=workload.variants[""])
