@@ -145,3 +145,11 @@ def _same_form(value: Any, expected: Any, what: str) -> None:
     if not np.isfinite(value).all():
         n = int(np.size(value) - np.isfinite(value).sum())
         raise WrongAnswer(f"{what} has {n} of {np.size(value)} numbers that are not finite")
+
+
+def finite(answer: Answer) -> None:
+    """Raise WrongAnswer where a program that nothing is compared with gives no numbers."""
+    import numpy as np
+
+    if not all(np.isfinite(a).all() for a in answer.outputs):
+        raise WrongAnswer("its answer is not finite on its own inputs")

@@ -109,6 +109,13 @@ def _shortcuts() -> list[Item]:
     ]
 
 
+def _settings() -> list[Item]:
+    return [
+        Item(name=s.name, summary=s.summary, details={"saves": s.saves, "torch": s.typed})
+        for s in registry.settings().items.values()
+    ]
+
+
 def _profiles() -> list[Item]:
     return [
         Item(name=p.name, summary=p.summary, details={"rounds": p.rounds})
@@ -141,6 +148,7 @@ _LISTS: dict[str, Callable[[], list[Item]]] = {
     "runtimes": _runtimes,
     "meters": _meters,
     "shortcuts": _shortcuts,
+    "settings": _settings,
     "profiles": _profiles,
     "instances": _instances,
 }
@@ -150,4 +158,5 @@ _SHELVES: dict[str, Callable[[], registry.Shelf[Any]]] = {
     "runtimes": registry.runtimes,
     "meters": registry.meters,
     "shortcuts": registry.shortcuts,
+    "settings": registry.settings,
 }

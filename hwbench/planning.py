@@ -13,6 +13,7 @@ from hwbench.measurement import Protocol, Work
 from hwbench.probed import RuntimeFacts
 from hwbench.profile import ACCELERATOR, CPU, Profile, family
 from hwbench.selection import Selection, group, selected
+from hwbench.setting import OPTION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +131,10 @@ def _skip(case: Case, facts: RuntimeFacts) -> str | None:
         dtypes = workload.dtypes
         if case.dtype not in dtypes:
             return f"{case.name} has no {case.dtype} form, only {', '.join(dtypes)}"
+        if OPTION in case.options:
+            why = _no_setting(case)
+            if why is not None:
+                return why
         if case.way is not None:
             why = _no_way(case)
             if why is not None:
@@ -150,6 +155,20 @@ def _no_way(case: Case) -> str | None:
     if {"torch": shortcut.build, "jax": shortcut.build_jax}.get(dialect) is None:
         return f"{shortcut.name} is not written for {case.runtime}: take --runtime torch"
     return shortcut.supports(network.workload, network.variant.config)
+
+
+def _no_setting(case: Case) -> str | None:
+    """Return why a network's step cannot be changed so on a runtime, or None."""
+    network, runtime = registry.networks()[case.name], registry.runtimes()[case.runtime]
+    if runtime.dialect != "torch":
+        return f"settings are of torch: {case.runtime} has none"
+    if len(network.workload.objectives) > 1:
+        return f"{case.name} is trained by several losses in turn: no setting of it"
+    for setting in registry.settings_of(str(case.options[OPTION])):
+        why = setting.supports(network.workload, network.variant.config, case.device)
+        if why is not None:
+            return f"{setting.name}: {why}"
+    return None
 
 
 def work(case: Case) -> Work:

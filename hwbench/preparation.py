@@ -10,6 +10,7 @@ from hwbench.child import ChildFailed
 from hwbench.crew import Crew
 from hwbench.errors import Unavailable
 from hwbench.protocol import Reply
+from hwbench.setting import OPTION
 
 LIMIT_S = 600.0  # of one reference or export
 CHECK_BATCH = 8  # a large network is checked at this batch size where its own is larger
@@ -116,6 +117,8 @@ class Preparation:
         """Return the reference's file, or None and why there is none."""
         if not self._references:
             return None, "not checked"
+        if OPTION in case.options:
+            return None, "a step with settings has no reference: its tests hold it to the plain one"
         if case.way is not None:
             return None, "a step by a shortcut or a hardening has no reference: its tests hold it"
         network = registry.networks()[case.name]

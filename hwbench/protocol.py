@@ -94,6 +94,29 @@ class VisitRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LossesRequest:
+    """Make a training case ready, train `steps` steps (two or more) on one batch, and keep it."""
+
+    case: Case
+    threads: int
+    steps: int
+    memory_limit_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossesDone:
+    """The loss before each step (null: no number), and what the parts took.
+
+    `first_step_s` is the first step, compilation in it; `wall_s` all the others.
+    """
+
+    losses: tuple[float | None, ...]
+    setup_s: Seconds
+    first_step_s: Seconds
+    wall_s: Seconds
+
+
+@dataclass(frozen=True, kw_only=True)
 class VisitResult:
     """The raw outcome of a visit, as the journal keeps it."""
 

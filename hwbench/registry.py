@@ -19,6 +19,7 @@ from hwbench.hardening import Hardening
 from hwbench.kernel import Kernel
 from hwbench.meter import Meter
 from hwbench.runtime import Runtime
+from hwbench.setting import JOIN, Setting
 from hwbench.shortcut import Shortcut
 from hwbench.workload import Variant, Workload
 
@@ -162,6 +163,17 @@ def shortcuts() -> Shelf[Shortcut]:
 def charts() -> Shelf[ChartKind]:
     """Return the kinds of figures that are data before they are drawn."""
     return _load("plot", "hwbench.charts", "CHART", ChartKind)
+
+
+@cache
+def settings() -> Shelf[Setting]:
+    """Return the settings of a training step."""
+    return _load("setting", "hwbench.settings", "SETTING", Setting)
+
+
+def settings_of(spec: str) -> tuple[Setting, ...]:
+    """Return the settings that a case's option names, `channels_last+fused`; raise UnknownName."""
+    return tuple(settings()[name] for name in spec.split(JOIN))
 
 
 @cache

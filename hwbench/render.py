@@ -2,6 +2,7 @@
 
 import io
 import math
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -97,6 +98,12 @@ def width() -> int:
     import shutil
 
     return max(60, shutil.get_terminal_size((100, 24)).columns)
+
+
+def wrapped(text: str) -> str:
+    """Return a sentence over lines of at most the width, later ones set in."""
+    lines = textwrap.wrap(text, width(), subsequent_indent="  ", break_on_hyphens=False)
+    return "\n".join(lines)
 
 
 def printable(text: str) -> str:

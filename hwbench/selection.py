@@ -15,6 +15,7 @@ from hwbench.errors import BadInput, UnknownName
 from hwbench.probed import RuntimeFacts
 from hwbench.profile import ACCELERATOR, CPU, Entry, Profile, family
 from hwbench.runtime import Runtime
+from hwbench.setting import OPTION
 from hwbench.units import ITEM_BYTES
 
 ALL = "all"  # every shortcut there is
@@ -35,6 +36,7 @@ class Selection:
     pretrained: bool = False  # those with the weights of their library's cache
     shortcuts: tuple[str, ...] = ()  # of training, beside the network's own step; or `all`
     tasks: int | None = None  # of shortcuts that have several
+    settings: tuple[str, ...] = ()  # of training, beside the plain step: channels_last+fused
     hardenings: tuple[str, ...] = ()  # of training, beside the network's own step: pgd-7, private
     threads: int | None = None
     processes: int | None = None
@@ -60,6 +62,8 @@ def check_names(selection: Selection) -> None:
             registry.shortcuts()[name]
     for spec in selection.hardenings:
         registry.hardening(spec)
+    for spec in selection.settings:
+        registry.settings_of(spec)
     if selection.against is not None:
         sides.side_of(selection.against)
     scenarios.check(selection.scenarios, selection.latency_bound_s, selection.batch_sizes)
@@ -201,6 +205,8 @@ def _workload_cases(
         yield plain
         if phase == "training":
             yield from by_shortcuts(plain, selection.shortcuts, selection.tasks)
+            for spec in dict.fromkeys(selection.settings):
+                yield replace(plain, options={**plain.options, OPTION: spec})
             for spec in dict.fromkeys(selection.hardenings):
                 yield replace(plain, options={**plain.options, HARDENING: spec})
 

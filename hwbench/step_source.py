@@ -10,6 +10,7 @@ from hwbench.errors import BadInput
 from hwbench.estimate_figures import Assumption
 from hwbench.measurement import Measurement, Record
 from hwbench.montecarlo import Factor
+from hwbench.setting import OPTION
 
 LAST_FRAC = 1 / 3  # of a drifting record, from which it is extrapolated: what lasts
 BEYOND_LOG = 0.10  # for each doubling of the batch beyond those measured; methodology
@@ -84,7 +85,7 @@ def candidates(record: Record, wanted: Wanted) -> list[Measurement]:
         and own_models.still(m.name, m.version)
         and m.phase == "training"
         and way_of(m) is None
-        and SIDE not in m.runtime_options
+        and not {SIDE, OPTION} & set(m.runtime_options)
         and m.status == "ok"
         and m.wall_s is not None
         and m.batch_size is not None

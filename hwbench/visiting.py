@@ -10,14 +10,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hwbench import check, drawing, interference, registry, serving, timing
-from hwbench.case import HARDENING, Case
+from hwbench import building, check, drawing, first_losses, interference, registry, serving, timing
+from hwbench.case import Case
 from hwbench.energy import EnergyPass
-from hwbench.errors import Unavailable, WrongAnswer
+from hwbench.errors import WrongAnswer
 from hwbench.failure import Failure, failure_of
 from hwbench.measurement import Checked, Conditions, Memory, Sample
 from hwbench.memory_use import limit_memory, peak_bytes, reset_peak
-from hwbench.protocol import CHECK_SEED, CHECK_STEPS, VisitRequest, VisitResult
+from hwbench.protocol import (
+    CHECK_SEED,
+    CHECK_STEPS,
+    LossesDone,
+    LossesRequest,
+    VisitRequest,
+    VisitResult,
+)
 from hwbench.runtime import Answer, Program, Runtime
 from hwbench.served import Search
 from hwbench.units import TOLERANCE
@@ -99,6 +106,14 @@ class Visitor:
             del ready
             gc.collect()
         return result
+
+    def losses(self, request: LossesRequest) -> LossesDone:
+        """Train some steps on one batch, the same for whoever asks, and keep the program."""
+        program, done = first_losses.of(request, self.clock)
+        self.kept[request.case.id] = Ready(
+            program=program, setup_s=done.setup_s, first_iteration_s=done.first_step_s
+        )
+        return done
 
     def _drawn(self, request: VisitRequest, began: float) -> VisitResult:
         """Run the case for the meters; its answer was checked when it was timed."""
@@ -187,7 +202,12 @@ class Visitor:
         else:
             network = registry.networks()[case.name]
             program = runtime.prepare_workload(
-                network.workload, network.variant.config, case, rng, model, **_built(runtime, case)
+                network.workload,
+                network.variant.config,
+                case,
+                rng,
+                model,
+                **building.made_by(runtime, case),
             )
         return Ready(program=program, setup_s=self.clock() - start)
 
@@ -208,7 +228,7 @@ class Visitor:
             error = check.kernel_error(kernel, case.shape, case.phase, answers)
             return _held("NumPy float64", error, TOLERANCE[case.dtype])
         if request.reference is None:
-            _finite(answers)
+            check.finite(answers)
             return Checked(
                 reference=None,
                 max_relative_error=None,
@@ -234,30 +254,6 @@ def _sample(taken: timing.Taken, request: VisitRequest) -> Sample:
         process=request.process,
         disturbed=taken.disturbed,
     )
-
-
-def _built(runtime: Runtime, case: Case) -> dict[str, Any]:
-    """Return what makes the step of a case by a shortcut or a hardening; nothing for its own."""
-    if case.way is None:
-        return {}
-    if HARDENING in case.options:
-        hardening, count = registry.hardening(case.way)
-        if runtime.dialect != "torch":
-            raise Unavailable(f"{case.way} is not written for {runtime.name}: take --runtime torch")
-        return {"build": lambda ground: hardening.build(ground, count)}
-    way = registry.shortcuts()[case.way]
-    build = {"torch": way.build, "jax": way.build_jax}.get(runtime.dialect)
-    if build is None:
-        raise Unavailable(f"{case.way} is not written for {runtime.name}: take --runtime torch")
-    return {"build": build}
-
-
-def _finite(answer: Answer) -> None:
-    """Raise WrongAnswer where a program that nothing is compared with gives no numbers."""
-    import numpy as np
-
-    if not all(np.isfinite(a).all() for a in answer.outputs):
-        raise WrongAnswer("its answer is not finite on its own inputs")
 
 
 def _same(before: Answer, after: Answer, tolerance: float) -> None:

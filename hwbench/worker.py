@@ -85,6 +85,7 @@ def serve(lines: Any, answer: Callable[[str], None]) -> None:
         "reference": (protocol.Reference, _reference),
         "export": (protocol.Export, _export),
         "visit": (protocol.VisitRequest, visitor.visit),
+        "losses": (protocol.LossesRequest, visitor.losses),
         "open_loop": (loop.OpenLoop, looper.open),
         "loop_part": (loop.LoopPart, looper.part),
         "open_study": (learning_asks.OpenStudy, learner.open),

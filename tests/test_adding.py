@@ -64,6 +64,7 @@ def test_the_page_has_one_example_of_each_kind() -> None:
         "hwbench/meters",
         "hwbench/shortcuts",
         "hwbench/hardenings",
+        "hwbench/settings",
         "hwbench/charts",
     ]
 
@@ -118,15 +119,18 @@ def test_a_runtime_and_a_meter_are_one_file_each(checkout: Path) -> None:
     assert {m["status"] for m in record["measurements"]} == {"ok"}
 
 
-def test_a_hardening_and_a_figure_are_one_file_each(checkout: Path) -> None:
+def test_a_hardening_a_setting_and_a_figure_are_one_file_each(checkout: Path) -> None:
     add(checkout, "hwbench/hardenings/smoothing.py")
+    add(checkout, "hwbench/settings/mkldnn_off.py")
     add(checkout, "hwbench/charts/setup.py")
     asked = ("--only", "workload/*", "--model", "mlp_small", "--runtime", "torch")
-    more = ("--hardening", "smoothing", "--processes", "1", "--out", "r.json", "--force")
+    ways = ("--hardening", "smoothing", "--setting", "mkldnn_off+fused")
+    more = (*ways, "--processes", "1", "--out", "r.json", "--force")
     hwbench(checkout, "run", "--profile", "smoke", *asked, *more)
     record = json.loads((checkout / "r.json").read_text())
     found = [m for m in record["measurements"] if "hardening=smoothing" in m["id"]]
-    assert [m["status"] for m in found] == ["ok"]
+    found += [m for m in record["measurements"] if "setting=mkldnn_off+fused" in m["id"]]
+    assert [m["status"] for m in found] == ["ok", "ok"]
     told = hwbench(checkout, "plot", "setup", "r.json")
     assert "getting ready against an iteration" in told and "a  torch" in told
 

@@ -64,6 +64,13 @@ class BatchSize(Count):
     help="Training by this shortcut too, beside the network's own step.",
 )
 @click.option(
+    "--setting",
+    multiple=True,
+    metavar="S",
+    shell_complete=names_of("settings"),
+    help="Training with this setting too, beside the plain step: channels_last+fused.",
+)
+@click.option(
     "--hardening",
     multiple=True,
     metavar="SPEC",
@@ -152,6 +159,7 @@ def command(profile: str, dry_run: bool, as_json: bool, resume: Path | None, **c
             models=chosen["model"],
             pretrained=chosen["pretrained"],
             shortcuts=chosen["shortcut"],
+            settings=chosen["setting"],
             hardenings=chosen["hardening"],
             against=chosen["against"],
             threads=chosen["threads"],

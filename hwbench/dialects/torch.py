@@ -14,12 +14,14 @@ from hwbench.case import TASKS, Case
 from hwbench.dialects import refusals
 from hwbench.dialects import torch_device as on
 from hwbench.dialects.rounding import storage
+from hwbench.dialects.torch_settings import step_of
 from hwbench.dialects.torch_tensors import arrays, normal_like, refill, tensors, torch_dtype
 from hwbench.dialects.torch_training import Transform, autocast_of, losses, train_step
 from hwbench.dialects.torch_ways import ground_of, made, prepared
 from hwbench.errors import Unavailable
 from hwbench.kernel import Kernel
 from hwbench.runtime import Answer, Program
+from hwbench.setting import Setting
 from hwbench.stepping import Build, Ground, Inputs
 from hwbench.workload import Config, Workload
 
@@ -72,8 +74,12 @@ def prepare_workload(
     export: str | None = None,
     build: Build | None = None,
     transform: Transform = as_it_is,
+    settings: tuple[Setting, ...] = (),
 ) -> Program:
-    """Make a network ready for inference or for training steps: its own, or those of `build`."""
+    """Make a network ready for inference or for training steps: its own, or those of `build`.
+
+    `settings` change how its own step is computed.
+    """
     torch = on.library()
     device = on.place(torch, case.device)
     batch_size = case.batch_size or 1
@@ -103,6 +109,16 @@ def prepare_workload(
             tasks=_tasks(case),
         )
         return _by_way(torch, case, device, build, ground, draw, rng)
+    if settings:
+        with_settings = step_of(
+            torch, workload, model.train(), device, settings, autocast=autocast, transform=transform
+        )
+        return _program(
+            torch,
+            case,
+            device,
+            *_training(torch, lambda x, y: lambda: with_settings(x, y), draw, rng),
+        )
     make = partial(train_step, torch, workload, model.train(), transform, autocast=autocast)
     return _program(torch, case, device, *_training(torch, make, draw, rng))
 

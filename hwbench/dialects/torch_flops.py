@@ -31,7 +31,9 @@ def counted(torch: Any, call: Callable[[], Any]) -> Counted:
     return Counted(
         total=int(counter.get_total_flops()),
         by_module={name: int(sum(of.values())) for name, of in counts.items() if name != "Global"},
-        by_operator={str(k).rpartition(".")[2]: int(v) for k, v in counts.get("Global", {}).items()},
+        by_operator={
+            str(k).rpartition(".")[2]: int(v) for k, v in counts.get("Global", {}).items()
+        },
     )
 
 

@@ -140,7 +140,9 @@ def autocast_of(torch: Any, device: Any, dtype: str) -> Autocast:
     return nullcontext
 
 
-def optimizer_of(torch: Any, spec: Optimizer, parameters: Iterable[Any]) -> Any:
+def optimizer_of(
+    torch: Any, spec: Optimizer, parameters: Iterable[Any], *, fused: bool | None = None
+) -> Any:
     """Return the optimiser of the definition, in torch's own defaults otherwise."""
     if spec.given_by:
         from hwbench.dialects import torch_models
@@ -152,6 +154,7 @@ def optimizer_of(torch: Any, spec: Optimizer, parameters: Iterable[Any]) -> Any:
             lr=spec.learning_rate,
             momentum=spec.momentum,
             weight_decay=spec.weight_decay,
+            fused=fused,
         )
     return torch.optim.AdamW(
         parameters,
@@ -159,6 +162,7 @@ def optimizer_of(torch: Any, spec: Optimizer, parameters: Iterable[Any]) -> Any:
         betas=(spec.beta1, spec.beta2),
         eps=spec.epsilon,
         weight_decay=spec.weight_decay,
+        fused=fused,
     )
 
 

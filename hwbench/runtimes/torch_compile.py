@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hwbench.errors import Unavailable
 from hwbench.runtime import Runtime, later
@@ -38,20 +38,7 @@ def supports(case: "Case") -> str | None:
     return dialect.supports(case)
 
 
-def compiled(function: Any, phase: str) -> Any:
-    """Return `function` compiled for exactly the shapes that it will see."""
-    import torch
-    import torch._dynamo.config
-    import torch._functorch.config
-
-    # By default the ninth shape of one function runs eager without a word.
-    torch._dynamo.config.recompile_limit = 1 << 16
-    torch._dynamo.config.accumulated_recompile_limit = 1 << 16
-    torch._dynamo.config.fail_on_recompile_limit_hit = True
-    # A backward pass that is measured runs again and again on the same activations.
-    torch._functorch.config.donated_buffer = phase != "backward"
-    return torch.compile(function, dynamic=False)
-
+_compiled = later("hwbench.dialects.torch_compiled", "compiled")
 
 RUNTIME = Runtime(
     name="torch-compile",
@@ -63,8 +50,8 @@ RUNTIME = Runtime(
     supports=supports,
     probe=probe,
     configure=later(_DIALECT, "configure"),
-    prepare_kernel=later(_DIALECT, "prepare_kernel", transform=compiled),
-    prepare_workload=later(_DIALECT, "prepare_workload", transform=compiled),
-    open_loop=later("hwbench.dialects.torch_loop", "TorchLoop", transform=compiled),
+    prepare_kernel=later(_DIALECT, "prepare_kernel", transform=_compiled),
+    prepare_workload=later(_DIALECT, "prepare_workload", transform=_compiled),
+    open_loop=later("hwbench.dialects.torch_loop", "TorchLoop", transform=_compiled),
     default=False,
 )

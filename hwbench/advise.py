@@ -1,0 +1,170 @@
+"""The verb `advise`: which settings help this network on this machine, and what they save."""
+
+import datetime
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import hwbench
+from hwbench import (
+    advice_file,
+    advice_saved,
+    advising,
+    data_found,
+    host,
+    loader_search,
+    lock,
+    own_models,
+    registry,
+    store,
+    training_choice,
+)
+from hwbench.advised import SCHEMA, Advice, LoaderAdvice
+from hwbench.advising import Found
+from hwbench.case import Case
+from hwbench.child import Child, ChildFailed
+from hwbench.dataset import Dataset, Loading
+from hwbench.errors import BadInput
+from hwbench.loop import LoopCase
+from hwbench.loop_asking import LoopFailed
+from hwbench.paired_steps import StepFailed
+from hwbench.probing import Spawn
+from hwbench.progress import Progress, Silent
+from hwbench.training_choice import Training
+
+RUNTIME = "torch"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What was asked. `items` are those of all epochs, for what is saved."""
+
+    workload: str
+    data: Path | None = None
+    batch_size: int | None = None
+    device: str | None = None
+    threads: int | None = None
+    settings: tuple[str, ...] = ()  # none: all
+    samples: int | None = None
+    epochs: float = 1.0
+    usd_per_h: float | None = None
+    seconds: float = advising.SECONDS  # of each setting's blocks
+    out: Path | None = None
+    force: bool = False
+    argv: tuple[str, ...] = ()
+
+
+def advise(options: Options, progress: Progress | None = None, spawn: Spawn = Child) -> Advice:
+    """Measure the settings and return the advice; after Ctrl-C what was measured until then.
+
+    Raises BadInput for what cannot be asked, and where the plain step cannot be made here.
+    """
+    progress = progress or Silent()
+    names = options.settings or tuple(registry.settings().items)
+    for name in names:
+        registry.settings()[name]
+    if not (options.epochs > 0 and math.isfinite(options.epochs)):
+        raise BadInput(f"--epochs {options.epochs:g}: above 0")
+    training = training_choice.choose(
+        None, options.workload, RUNTIME, options.device, None, options.batch_size
+    )
+    network = registry.networks()[options.workload]
+    if len(network.workload.objectives) > 1:
+        raise BadInput(f"{options.workload} is trained by several losses in turn: no setting of it")
+    dataset = data_found.dataset_at(options.data, network) if options.data else None
+    if options.out is not None:
+        store.check_writable(options.out)
+    threads = options.threads or host.environment().cpu.cores
+    case = _case(training)
+    latest: list[Found] = []
+    loader: LoaderAdvice | None = None
+    no_loader: str | None = "no --data was given"
+    interrupted = False
+    with lock.held("advise", options.force):
+        try:
+            found = advising.advised(
+                case, names, threads, options.seconds, progress, spawn, latest.append
+            )
+            if dataset is not None:
+                loader, no_loader = _loader(training, dataset, found, threads, progress, spawn)
+        except StepFailed as e:
+            raise BadInput(f"{options.workload} cannot be trained here: {e}") from None
+        except KeyboardInterrupt:
+            if not latest:
+                raise
+            found, interrupted = latest[-1], True
+            no_loader = "interrupted"
+    saved, no_saved = advice_saved.of(
+        found, loader, training.batch_size, options.samples, options.epochs, options.usd_per_h
+    )
+    facts = own_models.facts_of(options.workload)
+    advice = Advice(
+        schema=SCHEMA,
+        created_utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        hwbench_version=hwbench.__version__,
+        workload=options.workload,
+        spec=facts.spec if facts else None,
+        runtime=RUNTIME,
+        device=training.device,
+        threads=threads,
+        batch_size=training.batch_size,
+        steps=found.steps,
+        plain=found.plain,
+        plain_first_loss=found.first_loss,
+        rows=found.rows,
+        together=found.together,
+        use=found.use,
+        loader=loader,
+        no_loader=no_loader,
+        saved=saved,
+        no_saved=no_saved,
+        notes=facts.notes if facts else (),
+        interrupted=interrupted,
+    )
+    if options.out is not None:
+        advice_file.save(advice, options.out)
+    return advice
+
+
+def _loader(
+    training: Training,
+    dataset: Dataset,
+    found: Found,
+    threads: int,
+    progress: Progress,
+    spawn: Spawn,
+) -> tuple[LoaderAdvice | None, str | None]:
+    """Return how many processes should load, or None and why that is not known."""
+    loop = LoopCase(
+        workload=training.workload,
+        runtime=RUNTIME,
+        device=training.device,
+        dtype=training.dtype,
+        batch_size=min(training.batch_size, dataset.items),
+        loading=Loading(dataset=dataset, residence="disk"),
+    )
+    workers = loader_search.counts(host.environment().cpu.cores)
+    assert found.plain.step_s is not None
+    try:
+        done = loader_search.search(
+            loop, dataset, found.plain.step_s, threads, workers, progress, spawn
+        )
+    except (LoopFailed, ChildFailed) as e:
+        return None, str(e)
+    return done, None
+
+
+def _case(training: Training) -> Case:
+    network = registry.networks()[training.workload]
+    return Case(
+        kind="workload",
+        name=training.workload,
+        version=network.workload.version,
+        phase="training",
+        scenario="train_step",
+        runtime=RUNTIME,
+        device=training.device,
+        dtype=training.dtype,
+        batch_size=training.batch_size,
+        shape=network.variant.shape,
+    )

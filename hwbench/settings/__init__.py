@@ -1,0 +1,1 @@
+"""Settings of a training step, a file each: see `hwbench.setting`."""
