@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hwbench.loop_watch import Watch as watch
+    from hwbench.step_measure import measure
 
 __version__ = "0.1.0"
-__all__ = ["watch"]
+__all__ = ["measure", "watch"]
 
 
 def __getattr__(name: str) -> Any:
@@ -15,4 +16,8 @@ def __getattr__(name: str) -> Any:
         from hwbench.loop_watch import Watch
 
         return Watch
+    if name == "measure":
+        from hwbench.step_measure import measure
+
+        return measure
     raise AttributeError(f"module 'hwbench' has no attribute {name!r}")

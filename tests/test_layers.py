@@ -25,8 +25,8 @@ LAYERS = {
     " shortcut stepping workload",
     "dialects": "dialects.* weights",
     "architectures": "architectures.*",
-    "plug-ins": "charts.* hardenings.* kernels.* meters.* runtimes.* settings.* shortcuts.*"
-    " workloads.*",
+    "plug-ins": "charts.* hardenings.* kernels.* meters.* runtimes.* settings.*"
+    " shortcuts.* workloads.*",
     "machinery": "advice advice_file advice_saved advising alternating answering arrivals"
     " artifacts asking bare_rows batch_auto batch_fit batch_search break_even building"
     " buying by_record carbon case_columns case_pairs catalog_check catalog_fetch"
@@ -62,8 +62,8 @@ LAYERS = {
     " energy_views estimate_table estimate_units estimate_view instances_view learning_view"
     " loop_callbacks loop_watch power_view render report_estimate report_html"
     " report_markdown report_parts report_record report_shortcuts report_words"
-    " scenario_views search_view sharing_view shortcuts_view tuning_view validation_view"
-    " views watching",
+    " scenario_views search_view sharing_view shortcuts_view step_measure tuning_view"
+    " validation_view views watching",
 }
 
 _GROUND = {"words", "facts", "contracts"}
