@@ -9,6 +9,7 @@ from hwbench import (
     chart_numbers,
     codec,
     estimated,
+    inspected,
     measurement,
     power_record,
     registry,
@@ -85,12 +86,14 @@ _TREES: dict[str, tuple[str, type]] = {
     estimated.SCHEMA: ("estimate", estimated.EstimateFile),
     shortcut_rows.SCHEMA: ("shortcuts", shortcut_rows.ShortcutsFile),
     power_record.SCHEMA: ("power", power_record.PowerRecord),
+    inspected.SCHEMA: ("inspection", inspected.Inspection),
 }
 _MAKERS = {
     "record": "`hwbench run`",
     "estimate": "`hwbench estimate --out`",
     "shortcuts": "`hwbench shortcuts --out`",
     "power": "`hwbench power --out`",
+    "inspection": "`hwbench inspect --out`",
 }
 
 

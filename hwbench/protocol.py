@@ -104,6 +104,14 @@ class LossesRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Profile:
+    """Train some steps of a case and say where their time and memory went."""
+
+    case: Case
+    threads: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class LossesDone:
     """The loss before each step (null: no number), and what the parts took.
 

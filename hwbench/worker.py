@@ -17,6 +17,7 @@ from hwbench import codec, learning_asks, loop, model_spec, own_models, protocol
 from hwbench.failure import failure_of
 from hwbench.learning_child import Learner
 from hwbench.looping import Looper
+from hwbench.memory_use import peak_bytes, reset_peak
 from hwbench.visiting import Visitor
 
 
@@ -45,6 +46,18 @@ def _describe(request: protocol.Describe) -> Any:
     from hwbench.dialects import torch_described
 
     return torch_described.facts(spec, request.name, request.pretrained)
+
+
+def _profile(request: protocol.Profile) -> Any:
+    import numpy as np
+
+    from hwbench.dialects import torch_profile
+
+    case = request.case
+    registry.runtimes()[case.runtime].configure(request.threads)
+    network, rng = registry.networks()[case.name], np.random.default_rng(protocol.CHECK_SEED)
+    memory = torch_profile.HostMemory(begin=reset_peak, peak=peak_bytes)
+    return torch_profile.profiled(network.workload, network.variant.config, case, rng, memory)
 
 
 def _reference(request: protocol.Reference) -> Any:
@@ -85,6 +98,7 @@ def serve(lines: Any, answer: Callable[[str], None]) -> None:
         "reference": (protocol.Reference, _reference),
         "export": (protocol.Export, _export),
         "visit": (protocol.VisitRequest, visitor.visit),
+        "profile": (protocol.Profile, _profile),
         "losses": (protocol.LossesRequest, visitor.losses),
         "open_loop": (loop.OpenLoop, looper.open),
         "loop_part": (loop.LoopPart, looper.part),

@@ -64,7 +64,13 @@ def test_every_kind_is_in_the_registry_and_says_what_it_takes() -> None:
     assert not shelf.broken
     assert set(shelf.items) >= {"cost", "time", "energy", "pareto", "roofline", "latency", "batch"}
     for kind in shelf.items.values():
-        assert kind.takes and set(kind.takes) <= {"record", "estimate", "shortcuts", "power"}
+        assert kind.takes and set(kind.takes) <= {
+            "record",
+            "estimate",
+            "shortcuts",
+            "power",
+            "inspection",
+        }
 
 
 def test_the_curves_of_a_figure_are_the_files_own() -> None:

@@ -16,6 +16,7 @@ COMMANDS = {
     "run": "hwbench.cli.run",
     "estimate": "hwbench.cli.estimate",
     "shortcuts": "hwbench.cli.shortcuts",
+    "inspect": "hwbench.cli.inspect",
     "advise": "hwbench.cli.advise",
     "validate": "hwbench.cli.validate",
     "compare": "hwbench.cli.compare",
