@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from hwbench import data_images, data_tables, data_text
 from hwbench.data_made import kind_of
 from hwbench.dataset import IMAGES, Dataset
 from hwbench.errors import BadInput
@@ -15,38 +16,51 @@ SEEN_IDS = 1 << 24  # of a stream of tokens, looked through for ids that the net
 def dataset_at(path: Path, network: Network) -> Dataset:
     """Return the dataset at `path` for a network; raise BadInput where it is none for it.
 
-    Images: a folder, searched through, the folder next above an image is its class. Rows and
-    sequences: an `.npz` with `x` (and `y`), or an `.npy`; tokens are a stream of whole numbers.
+    Images: a folder, searched through, the folder next above an image is its class; or WebDataset
+    shards, a `.tar` or a folder of them. Rows and sequences: an `.npz` with `x` (and `y`), or an
+    `.npy`; tokens are a stream of whole numbers. Rows: a table too. Tokens: texts too.
     """
     kind = kind_of(network)
     if not path.exists():
         raise BadInput(f"--data {path}: there is no such file or folder")
     if kind in ("images", "pictures"):
         return _images(path, network)
+    if path.is_file() and not path.stat().st_size:
+        raise BadInput(f"--data {path}: is empty")
+    if kind == "rows" and path.suffix in data_tables.SUFFIXES:
+        return data_tables.dataset_of(path, network)
+    if kind == "tokens" and path.suffix in data_text.SUFFIXES:
+        return data_text.dataset_of(path, network)
     if path.suffix not in (".npy", ".npz"):
+        also = {
+            "rows": "a .csv or .parquet table",
+            "tokens": "a .txt or .jsonl of documents",
+        }[kind]
         raise BadInput(
-            f"--data {path}: {network.name} takes {kind}: give an .npy or .npz file with them"
+            f"--data {path}: {network.name} takes {kind}: give an .npy or .npz file with them, or"
+            f" {also}"
         )
     return _array(path, network)
 
 
 def _images(path: Path, network: Network) -> Dataset:
-    if not path.is_dir():
+    found = data_images.found_at(path)
+    if found is None:
         raise BadInput(f"--data {path}: {network.name} takes images: give the folder they are in")
-    files = [p for p in path.rglob("*") if p.suffix.lower() in IMAGES and p.is_file()]
-    if not files:
+    if not found.sizes:
+        empty = f", but {len(found.empty)} that are empty" if found.empty else ""
         raise BadInput(
-            f"--data {path}: no image in it or below ({', '.join(sorted(IMAGES))} are read)"
+            f"--data {path}: no image in it or below{empty}"
+            f" ({', '.join(sorted(IMAGES))} are read, in .tar shards too)"
         )
-    total = sum(p.stat().st_size for p in files)
-    mean = total / len(files) / 1e3
     return Dataset(
         kind=kind_of(network),
         path=str(path),
-        items=len(files),
-        bytes_on_disk=max(1, total),
+        items=len(found.sizes),
+        bytes_on_disk=max(1, sum(found.sizes)),
         generated=False,
-        description=f"{len(files):,} image files, {mean:.0f} kB in the mean",
+        description=found.description,
+        left_out=len(found.empty),
     )
 
 

@@ -22,6 +22,7 @@ class Dataset:
     bytes_on_disk: PositiveInt
     generated: bool  # by hwbench, for want of the user's
     description: str  # 1,024 JPEG files of 500 x 375 px, 94 kB in the mean
+    left_out: NonNegativeInt = 0  # items that are empty, cut off or have a gap
 
     @property
     def item_bytes(self) -> float:

@@ -138,7 +138,8 @@ def _folder(folder: Path, side: int) -> tuple[Task, list[str]]:
             "images are decoded by Pillow, which is not installed",
             "pip install 'hwbench-dl[data]'",
         ) from None
-    from hwbench.dialects.torch_loading import image_files, normalised
+    from hwbench.dialects.image_files import image_files
+    from hwbench.dialects.torch_loading import normalised
 
     files, _ = image_files(folder)
     pixels, labels, broken = [], [], []

@@ -17,14 +17,17 @@ def _found(path: Path, name: str) -> Any:
 
 
 def test_a_folder_of_images_is_counted_with_all_below_it(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    sizes = []
     for n, name in enumerate(["cats/a.jpg", "cats/b.JPEG", "dogs/big/c.png", "d.webp"]):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"x" * 100 * (n + 1))
+        image.new("RGB", (8 + n, 9)).save(tmp_path / name)
+        sizes.append((tmp_path / name).stat().st_size)
     (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "folder.jpg").mkdir()
     found = _found(tmp_path, "resnet18")
-    assert (found.kind, found.items, found.bytes_on_disk) == ("images", 4, 1000)
-    assert not found.generated and found.path == str(tmp_path)
+    assert (found.kind, found.items, found.bytes_on_disk) == ("images", 4, sum(sizes))
+    assert not found.generated and found.path == str(tmp_path) and not found.left_out
     assert _found(tmp_path, "dcgan").kind == "pictures"
 
 
@@ -68,9 +71,10 @@ def _without_x(folder: Path) -> Path:
     [
         ("mlp_small", lambda folder: folder / "gone", "there is no such file or folder"),
         ("mlp_small", lambda folder: folder, "takes rows: give an .npy or .npz"),
-        ("mlp_small", _written("x.csv", b"1,2"), "takes rows: give an .npy or .npz"),
+        ("mlp_small", _written("x.xls", b"1,2"), "takes rows: give an .npy or .npz"),
+        ("mlp_small", _written("x.csv", b"1,2\n3,4\n"), "takes rows of 64 numbers; found 1"),
         ("mlp_small", _written("x.npy", b"no array"), "is no array with the items"),
-        ("mlp_small", _written("x.npy", b""), "is no array with the items"),
+        ("mlp_small", _written("x.npy", b""), "is empty"),
         ("mlp_small", _written("x.npz", b"PK\x03\x04torn"), "is no array with the items"),
         ("mlp_small", _plain_as_npz, "is no array with the items"),
         ("mlp_small", _without_x, "is no array with the items"),

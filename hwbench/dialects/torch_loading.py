@@ -8,23 +8,27 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hwbench.dataset import IMAGES, Dataset, Loading
+from hwbench.dataset import Dataset, Loading
+from hwbench.dialects.image_files import images_at, name_of
 from hwbench.dialects.torch_device import library
 from hwbench.errors import BadInput, Unavailable
 from hwbench.workload import Config, Workload
 
 # Channel means and deviations of ImageNet, as its usual recipes subtract them.
 _MEAN, _DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+LEAST_BROKEN, MOST_BROKEN = 10, 0.01  # images, and of all, that may be broken and are passed over
 _LEAST_AREA = 0.35  # of the image that a random crop keeps, at least
 
 
 class Images:
     """Image files, decoded at a random crop and flipped at random: the usual augmentation."""
 
-    def __init__(self, files: Sequence[str], labels: Sequence[int], side: int, seed: int) -> None:
-        """Take the files with their classes, and the side of the square that comes out."""
+    def __init__(self, files: Sequence[Any], labels: Sequence[int], side: int, seed: int) -> None:
+        """Take the files (paths, or members of shards) with their classes, and the side of the
+        square that comes out."""
         self.files, self.labels, self.side, self.seed = list(files), list(labels), side, seed
         self._rng: Any = None
+        self._broken: dict[int, str] = {}
 
     def __len__(self) -> int:
         """Return the number of files."""
@@ -38,13 +42,34 @@ class Images:
         return normalised(made), np.asarray([self.labels[i] for i in indices])
 
     def pixels(self, index: int) -> Any:
-        """Return (side, side, 3) bytes."""
+        """Return (side, side, 3) bytes; of a file that cannot be decoded, those of the next one.
+
+        Raises BadInput, naming some, where more are broken than MOST_BROKEN allows.
+        """
+        for ahead in range(len(self.files)):
+            at = (index + ahead) % len(self.files)
+            if at in self._broken:
+                continue
+            try:
+                return self._decoded(at)
+            except Exception as e:  # each format breaks in its own way
+                self._broken[at] = f"{name_of(self.files[at])}: {type(e).__name__}"
+                if len(self._broken) > max(LEAST_BROKEN, MOST_BROKEN * len(self.files)):
+                    break
+        some = "; ".join(list(self._broken.values())[:3])
+        raise BadInput(
+            f"{len(self._broken)} of {len(self.files)} images cannot be decoded ({some}, ...):"
+            " mend or remove them"
+        )
+
+    def _decoded(self, index: int) -> Any:
         import numpy as np
         from PIL import Image
 
         if self._rng is None:  # in the process that decodes: each has its own
             self._rng = np.random.default_rng((self.seed, os.getpid()))
-        with Image.open(self.files[index]) as image:
+        file = self.files[index]
+        with Image.open(file if isinstance(file, str) else file.file()) as image:
             width, height = image.size
             share = self._rng.uniform(_LEAST_AREA, 1.0) ** 0.5
             w, h = max(1, int(width * share)), max(1, int(height * share))
@@ -154,7 +179,7 @@ def source_of(workload: Workload, config: Config, loading: Loading, seed: int) -
     """Return the items of a dataset for a network, kept in memory where that was asked."""
     dataset = loading.dataset
     if dataset.kind in ("images", "pictures"):
-        files, labels = image_files(Path(dataset.path))
+        files, labels = images_at(Path(dataset.path))
         classes = config.get("classes")
         labels = [n % classes for n in labels] if classes else labels
         source: Any = Images(files, labels, _side(config), seed)
@@ -169,15 +194,6 @@ def source_of(workload: Workload, config: Config, loading: Loading, seed: int) -
 
 def _side(config: Config) -> int:
     return config["image"]
-
-
-def image_files(folder: Path) -> tuple[list[str], list[int]]:
-    """Return the image files below a folder, and the number of each one's class."""
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGES and p.is_file())
-    if not found:
-        raise BadInput(f"{folder}: the images that were in it are gone")
-    classes = {name: n for n, name in enumerate(sorted({str(p.parent) for p in found}))}
-    return [str(p) for p in found], [classes[str(p.parent)] for p in found]
 
 
 def _array(dataset: Dataset, name: str, loading: Loading) -> Any:
