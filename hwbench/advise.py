@@ -51,7 +51,6 @@ class Options:
     seconds: float = advising.SECONDS  # of each setting's blocks
     out: Path | None = None
     force: bool = False
-    argv: tuple[str, ...] = ()
 
 
 def advise(options: Options, progress: Progress | None = None, spawn: Spawn = Child) -> Advice:

@@ -112,7 +112,7 @@ def network_of(facts: ModelFacts) -> Network:
         build_flax=later("hwbench.dialects.flax_models", "build", spec=facts.spec),
         parameters=lambda config: facts.parameters,
         flops=lambda config: facts.flops or 0,
-        dtypes=("float32",) if facts.library == "onnx" else _HALVES,
+        dtypes=_HALVES if facts.library == "torch" else ("float32",),
         objectives=()
         if facts.loss == "cross_entropy"
         else (Objective(method="loss", trains="module"),),

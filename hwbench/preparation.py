@@ -127,6 +127,8 @@ class Preparation:
                 "the steps of a model of one's own have no reference: dropout and the like are"
                 " random; that each loss is a number is checked"
             )
+        if network.workload.own and "torch" not in network.workload.dialects:
+            return None, "a model of one's own in Flax has no float64 reference"
         parameters = network.workload.parameters(network.variant.config)
         needed = int(parameters * _FLOAT64_BYTES * _COPIES[case.phase])
         free = host.available_memory_bytes()
@@ -155,7 +157,8 @@ def check_batch(case: Case) -> int | None:
     """Return the batch size at which a network is checked: its own if a reference is cheap."""
     if case.batch_size is None:
         return None
-    if case.way is not None or own_models.graph_of(case.name) is not None:
+    own = own_models.facts_of(case.name)
+    if case.way is not None or (own is not None and (own.fixed_batch or own.library == "onnx")):
         return case.batch_size  # its answer is not checked, or it takes no other
     flops = planning.work(case).flops_per_iteration or 0
     return case.batch_size if flops <= CHEAP_FLOPS else min(case.batch_size, CHECK_BATCH)

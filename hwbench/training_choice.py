@@ -73,6 +73,11 @@ def _check_loop(name: str) -> None:
 def _check(training: Training) -> None:
     """Raise BadInput for a dtype or device that the network or the runtime never trains in."""
     network = registry.networks()[training.workload]
+    speaks = network.workload.dialects
+    if speaks and registry.runtimes()[training.runtime].dialect not in speaks:
+        raise BadInput(
+            f"{training.workload} is made in {speaks[0]}: {training.runtime} cannot train it"
+        )
     if training.dtype not in network.workload.dtypes:
         raise BadInput(
             f"{training.workload} has no {training.dtype} form, only"

@@ -43,9 +43,21 @@ def _describe(request: protocol.Describe) -> Any:
         from hwbench.dialects import onnx_models
 
         return onnx_models.facts(spec, request.name)
+    if spec.kind in ("file", "module") and not _is_torch(spec):
+        from hwbench.dialects import flax_models
+
+        return flax_models.facts(spec, request.name)
     from hwbench.dialects import torch_described
 
     return torch_described.facts(spec, request.name, request.pretrained)
+
+
+def _is_torch(spec: model_spec.ModelSpec) -> bool:
+    """Build what a factory makes, to see of which library it is; raise BadInput."""
+    from hwbench.dialects import user_code
+
+    model = user_code.given(spec).model
+    return not (hasattr(model, "init") and hasattr(model, "apply") and hasattr(model, "clone"))
 
 
 def _profile(request: protocol.Profile) -> Any:

@@ -437,6 +437,57 @@ def test_a_file_of_onnx_is_run_as_it_is(capsys: pytest.CaptureFixture[str]) -> N
         model_naming.named(["cut.onnx"], here)
 
 
+def test_a_model_of_one_batch_size_says_so() -> None:
+    written(
+        "import torch\nclass M(torch.nn.Linear):\n"
+        "    def forward(self, x): return super().forward(x.reshape(6, 4))\n"
+        "def make(): return M(4, 2), torch.randn(6, 4)\n"
+    )
+    facts = described("net.py:make")
+    assert facts.fixed_batch and facts.notes[-1] == "it takes batches of 6 only"
+    assert not described(written(CONV)).fixed_batch
+
+
+FLAX = """
+import flax.linen as nn, numpy as np
+class Net(nn.Module):
+    @nn.compact
+    def __call__(self, x, train: bool = False):
+        x = nn.relu(nn.Conv(8, (3, 3), padding="VALID")(x))
+        x = nn.Conv(8, (3, 3), feature_group_count=8, padding="VALID")(x)
+        x = nn.BatchNorm(use_running_average=not train)(x)
+        x = nn.Dropout(0.1, deterministic=not train)(x)
+        return nn.Dense(5)(x.reshape((len(x), -1)))
+def make(): return Net(), np.random.rand(4, 16, 16, 3).astype("float32")
+class Field(nn.Module):
+    @nn.compact
+    def __call__(self, x): return nn.ConvTranspose(2, (3, 3))(x)
+def field(): return Field(), np.random.rand(2, 8, 8, 3).astype("float32")
+"""
+
+
+def test_a_model_in_flax_is_run_by_jax(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("flax")
+    Path("flaxnet.py").write_text(FLAX)
+    names = model_naming.named(["flaxnet.py:make", "flaxnet.py:field"], here)
+    found, field = (own_models.facts_of(n) for n in names)
+    assert found is not None and field is not None
+    # 2 x outputs x weights of each: dense, depthwise, linear
+    assert found.flops == 2 * (8 * 14 * 14 * 27 + 8 * 12 * 12 * 9 + 8 * 144 * 5)
+    assert found.parameters == (27 * 8 + 8) + (9 * 8 + 8) + (2 * 8) + (8 * 144 * 5 + 5)
+    assert (found.loss, field.loss, found.batch_size) == ("cross_entropy", "squares", 4)
+    assert any("run without" in note for note in found.notes)
+    own_models.forget()
+    run = ["run", "--model", "flaxnet.py:make", "--model", "flaxnet.py:field", "--profile", "smoke",
+           "--only", "workload/*", "--threads", "1", "--out", "r.json"]  # fmt: skip
+    assert status_of(run) == 0
+    done = store.load(Path("r.json")).measurements
+    assert [(m.runtime, m.status) for m in done] == [("jax", "ok")] * 4
+    for verb in ("inspect", "advise", "validate"):
+        assert status_of([verb, "--model", "flaxnet.py:make"]) == 2
+        assert "is made in jax: torch cannot train it" in capsys.readouterr().err
+
+
 LIGHTNING = """
 import sys, types, torch
 lightning = types.ModuleType("lightning")

@@ -1,6 +1,5 @@
 """`hwbench advise`: which settings help this network on this machine."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +60,7 @@ def command(as_json: bool, **chosen: Any) -> int:
     from hwbench.render import printable
 
     workload_of(chosen)
-    options = verb.Options(**chosen, argv=("hwbench", *sys.argv[1:]))
+    options = verb.Options(**chosen)
     with watching.progress() as progress:
         done = verb.advise(options, progress)
     if as_json:

@@ -74,7 +74,10 @@ def prepare_workload(
     inputs, targets = draw(rng)
     model = workload.build_flax(config, storage(case.dtype))
     shapes = variable_shapes(workload, model, inputs, targets)
-    variables = _variables(jax, shapes, workload.embeddings, half, device)
+    if workload.own:
+        variables = _initial(jax, model, inputs, half, device)
+    else:
+        variables = _variables(jax, shapes, workload.embeddings, half, device)
     taught = None
     with _precision(jax, case):
         if case.phase == "inference":
@@ -254,6 +257,14 @@ def _variables(jax: Any, shapes: Any, embeddings: Sequence[str], dtype: str, dev
     """Return the variables of `shapes` from hwbench.weights, parameters rounded to `dtype`."""
     variables = weights.flax_variables(shapes, embeddings)
     params = jax.tree.map(lambda leaf: leaf.astype(_dtype(jax, dtype)), variables["params"])
+    return jax.device_put({**variables, "params": params}, device, may_alias=False)
+
+
+def _initial(jax: Any, model: Any, inputs: Sequence[Any], dtype: str, device: Any) -> Any:
+    """Return the variables that a model of the user's own begins with."""
+    variables = dict(model.init(jax.random.key(0), *inputs, train=False))
+    wanted = _dtype(jax, dtype)
+    params = jax.tree.map(lambda leaf: leaf.astype(wanted), variables.get("params", {}))
     return jax.device_put({**variables, "params": params}, device, may_alias=False)
 
 

@@ -31,12 +31,15 @@ def facts(spec: ModelSpec, name: str, pretrained: bool) -> ModelFacts:
     output, flops, layers = _forward(torch, spec, model, batch)
     loss, targets, notes = _loss(torch, spec, found, output, batch)
     untrainable = _backward(torch, spec, model, batch, loss, targets)
+    fixed = _fixed(torch, model, batch)
+    if fixed:
+        notes.append(f"it takes batches of {len(batch[0])} only")
     parameters = list(model.parameters())
     trainable = sum(p.numel() for p in parameters if p.requires_grad)
     items = len(batch[0])
     config = _config(inputs, output, loss)
     given_batch = found.inputs is not None and spec.kind not in ("timm", "hf")
-    size = items if given_batch else _batch_size(flops // items)
+    size = items if given_batch or fixed else _batch_size(flops // items)
     return ModelFacts(
         spec=spec.text,
         name=name,
@@ -44,6 +47,7 @@ def facts(spec: ModelSpec, name: str, pretrained: bool) -> ModelFacts:
         library="torch",
         item=found.item or _item(config),
         batch_size=size,
+        fixed_batch=fixed,
         inputs=tuple(tensor_facts(t, n if isinstance(n, str) else None) for n, t in inputs.items()),
         targets=targets,
         loss=loss,
@@ -91,6 +95,18 @@ def _forward(
     if made[0] is None:
         raise wrong(spec, "puts out no tensor when it is run on its inputs")
     return made[0], flops, sum(outputs)
+
+
+def _fixed(torch: Any, model: Any, batch: tuple[Any, ...]) -> bool:
+    """Return whether another batch size than the given one fails."""
+    items = len(batch[0])
+    other = tuple(t[: items // 2] if items > 1 else torch.cat([t, t]) for t in batch)
+    try:
+        with torch.no_grad():
+            model(*other)
+    except Exception:  # whatever a reshape or an assertion raises
+        return True
+    return False
 
 
 def _loss(
