@@ -11,8 +11,7 @@ import os
 import statistics
 from typing import NamedTuple
 
-from hwbench import data_made, host, loader_search, paired_steps, registry
-from hwbench.case import Case
+from hwbench import data_made, host, loader_search, paired_steps, registry, training_choice
 from hwbench.child import Child
 from hwbench.dataset import Loading
 from hwbench.loop import LoopCase
@@ -47,19 +46,7 @@ BLOCKS = 6
 
 def synthetic_s(kind: Kind, threads: int) -> float:
     """Return the seconds of a step on made inputs."""
-    network = registry.networks()[kind.workload]
-    case = Case(
-        kind="workload",
-        name=kind.workload,
-        version=network.workload.version,
-        phase="training",
-        scenario="train_step",
-        runtime="torch",
-        device="cpu",
-        dtype="float32",
-        batch_size=kind.batch_size,
-        shape=network.variant.shape,
-    )
+    case = training_choice.choose(None, kind.workload, "torch", batch_size=kind.batch_size).case
     side = paired_steps.opened(case, 0, threads, 2, Child, lambda: None)
     try:
         return statistics.median(side.block() for _ in range(BLOCKS))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import hwbench
 from hwbench import (
-    advice_file,
     advice_saved,
     advising,
     data_found,
@@ -18,10 +17,10 @@ from hwbench import (
     registry,
     store,
     training_choice,
+    tree_file,
 )
 from hwbench.advised import SCHEMA, Advice, LoaderAdvice
 from hwbench.advising import Found
-from hwbench.case import Case
 from hwbench.child import Child, ChildFailed
 from hwbench.dataset import Dataset, Loading
 from hwbench.errors import BadInput
@@ -33,11 +32,12 @@ from hwbench.progress import Progress, Silent
 from hwbench.training_choice import Training
 
 RUNTIME = "torch"
+_CUT = "interrupted"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What was asked. `items` are those of all epochs, for what is saved."""
+    """What was asked. `samples` and `epochs` are of the training whose saving is told."""
 
     workload: str
     data: Path | None = None
@@ -71,18 +71,29 @@ def advise(options: Options, progress: Progress | None = None, spawn: Spawn = Ch
     if len(network.workload.objectives) > 1:
         raise BadInput(f"{options.workload} is trained by several losses in turn: no setting of it")
     dataset = data_found.dataset_at(options.data, network) if options.data else None
+    if dataset is not None and training.batch_size > dataset.items:
+        raise BadInput(
+            f"a batch of {training.batch_size} is larger than the dataset of {dataset.items} items:"
+            " lower --batch-size, or give more data"
+        )
     if options.out is not None:
         store.check_writable(options.out)
     threads = options.threads or host.environment().cpu.cores
-    case = _case(training)
     latest: list[Found] = []
+
+    def keep(found: Found) -> None:
+        """Keep what was measured until now: a kill loses the rest alone."""
+        latest[:] = [found]
+        if options.out is not None:
+            tree_file.save(_advice(options, training, threads, found, None, _CUT), options.out)
+
     loader: LoaderAdvice | None = None
     no_loader: str | None = "no --data was given"
     interrupted = False
     with lock.held("advise", options.force):
         try:
             found = advising.advised(
-                case, names, threads, options.seconds, progress, spawn, latest.append
+                training.case, names, threads, options.seconds, progress, spawn, keep
             )
             if dataset is not None:
                 loader, no_loader = _loader(training, dataset, found, threads, progress, spawn)
@@ -91,13 +102,29 @@ def advise(options: Options, progress: Progress | None = None, spawn: Spawn = Ch
         except KeyboardInterrupt:
             if not latest:
                 raise
-            found, interrupted = latest[-1], True
-            no_loader = "interrupted"
+            (found,) = latest
+            no_loader, interrupted = _CUT, True
+    advice = _advice(options, training, threads, found, loader, no_loader, interrupted=interrupted)
+    if options.out is not None:
+        tree_file.save(advice, options.out)
+    return advice
+
+
+def _advice(
+    options: Options,
+    training: Training,
+    threads: int,
+    found: Found,
+    loader: LoaderAdvice | None,
+    no_loader: str | None,
+    *,
+    interrupted: bool = True,
+) -> Advice:
     saved, no_saved = advice_saved.of(
         found, loader, training.batch_size, options.samples, options.epochs, options.usd_per_h
     )
     facts = own_models.facts_of(options.workload)
-    advice = Advice(
+    return Advice(
         schema=SCHEMA,
         created_utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         hwbench_version=hwbench.__version__,
@@ -120,9 +147,6 @@ def advise(options: Options, progress: Progress | None = None, spawn: Spawn = Ch
         notes=facts.notes if facts else (),
         interrupted=interrupted,
     )
-    if options.out is not None:
-        advice_file.save(advice, options.out)
-    return advice
 
 
 def _loader(
@@ -139,7 +163,7 @@ def _loader(
         runtime=RUNTIME,
         device=training.device,
         dtype=training.dtype,
-        batch_size=min(training.batch_size, dataset.items),
+        batch_size=training.batch_size,
         loading=Loading(dataset=dataset, residence="disk"),
     )
     workers = loader_search.counts(host.environment().cpu.cores)
@@ -151,19 +175,3 @@ def _loader(
     except (LoopFailed, ChildFailed) as e:
         return None, str(e)
     return done, None
-
-
-def _case(training: Training) -> Case:
-    network = registry.networks()[training.workload]
-    return Case(
-        kind="workload",
-        name=training.workload,
-        version=network.workload.version,
-        phase="training",
-        scenario="train_step",
-        runtime=RUNTIME,
-        device=training.device,
-        dtype=training.dtype,
-        batch_size=training.batch_size,
-        shape=network.variant.shape,
-    )

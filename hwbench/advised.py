@@ -11,7 +11,7 @@ Verdict = Literal["use", "saves memory", "no gain", "slower", "unsure", "another
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepRatio:
+class PairedRatio:
     """A step's time by the plain one's, of blocks in turn."""
 
     point: PositiveFloat
@@ -30,7 +30,7 @@ class Advised:
     saves: str  # time | memory
     status: Literal["ok", "skipped", "failed"]
     reason: str | None = None
-    ratio: StepRatio | None = None
+    ratio: PairedRatio | None = None
     step_s: PositiveFloat | None = None
     memory_bytes: NonNegativeInt | None = None  # peak, of the device that trains
     memory_frac: PositiveFloat | None = None  # of the plain step's

@@ -9,6 +9,7 @@ from hwbench.errors import BadInput, Unavailable, one_line
 from hwbench.registry import Network
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
+MOST_NUMBERS = 1 << 28  # that are taken, in rows from the first: 1 GiB of float32
 LABELS = ("label", "target", "class", "y")  # the column of the labels, else the last one
 
 
@@ -28,7 +29,9 @@ def dataset_of(path: Path, network: Network) -> Dataset:
         label = _label(columns)
         numbers = [n for n, kind in columns if n != label and _is_number(kind)]
         _check(path, network, columns, label, numbers)
-        folder = data_kept.folder("table", path, {"label": label, "numbers": numbers})
+        folder = data_kept.folder(
+            "table", path, {"label": label, "numbers": numbers, "most": MOST_NUMBERS}
+        )
         counts = data_kept.facts(folder)
         if counts is None:
             counts = _kept(db, reader, path, folder, label, numbers)
@@ -37,14 +40,16 @@ def dataset_of(path: Path, network: Network) -> Dataset:
     finally:
         db.close()
     lost = f"; {counts['lost']:,} with a gap are left out" if counts["lost"] else ""
+    share = counts["taken"] / counts["every"]
+    part = f"; the first {share:.0%} of its rows" if share < 1 else ""
     return Dataset(
         kind="rows",
         path=str(folder),
         items=counts["rows"],
-        bytes_on_disk=max(1, path.stat().st_size),
+        bytes_on_disk=max(1, int(path.stat().st_size * share)),
         generated=False,
         description=f"{counts['rows']:,} rows of {len(numbers)} numbers, labels in {label},"
-        f" of {path.name}, kept as arrays{lost}",
+        f" of {path.name}, kept as arrays{part}{lost}",
         left_out=counts["lost"],
     )
 
@@ -54,10 +59,8 @@ def _label(columns: list[tuple[str, str]]) -> str:
 
 
 def _is_number(kind: str) -> bool:
-    return (
-        kind.startswith(("DECIMAL", "FLOAT", "DOUBLE", "REAL", "BOOL"))
-        or kind.endswith("INT")
-        or kind.startswith(("INT", "BIGINT", "HUGEINT"))
+    return kind.endswith("INT") or kind.startswith(
+        ("INTEGER", "UINTEGER", "DECIMAL", "FLOAT", "DOUBLE", "BOOLEAN")
     )
 
 
@@ -80,8 +83,9 @@ def _kept(
 
     names = [_quoted(n) for n in numbers]
     whole = " AND ".join(f"{n} IS NOT NULL" for n in (*names, _quoted(label)))
-    source = f"FROM {reader}(?)"
-    (every,) = db.execute(f"SELECT count(*) {source}", [str(path)]).fetchone()
+    most = max(1, MOST_NUMBERS // (len(numbers) + 1))
+    (every,) = db.execute(f"SELECT count(*) FROM {reader}(?)", [str(path)]).fetchone()
+    source = f"FROM (SELECT * FROM {reader}(?) LIMIT {most})"
     casts = ", ".join(f"CAST({n} AS FLOAT)" for n in names)
     ranks = f"dense_rank() OVER (ORDER BY {_quoted(label)}) - 1"
     found = db.execute(
@@ -90,7 +94,8 @@ def _kept(
     y, *x = found.values()
     if not len(y):
         raise BadInput(f"--data {path}: there is no whole row in it")
-    facts = {"rows": len(y), "lost": int(every) - len(y)}
+    taken = min(int(every), most)
+    facts = {"rows": len(y), "lost": taken - len(y), "taken": taken, "every": int(every)}
 
     def write(place: Path) -> None:
         np.save(place / "x.npy", np.stack([np.asarray(c, dtype="float32") for c in x], axis=1))

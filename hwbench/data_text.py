@@ -17,6 +17,7 @@ SUFFIXES = (".txt", ".jsonl", ".ndjson", ".json")
 FIELDS = ("text", "content", "body", "document")
 PADDED = 32  # documents of a batch, of which the padding is told
 MOST_FAULTS = 0.1  # of the lines: with more it is no such file
+MOST_BYTES = 1 << 28  # of the file that are taken: enough for any measurement, and for memory
 
 
 def dataset_of(path: Path, network: Network) -> Dataset:
@@ -28,7 +29,10 @@ def dataset_of(path: Path, network: Network) -> Dataset:
             f"--data {path}: texts are taken as bytes, which need a vocabulary of 257;"
             f" {network.name} has {vocab}: give an .npy with token ids"
         )
-    folder = data_kept.folder("text", path, {})
+    whole = path.stat().st_size
+    taken = min(whole, MOST_BYTES)
+    part = f", its first {taken / whole:.0%}" if taken < whole else ""
+    folder = data_kept.folder("text", path, {"most": MOST_BYTES})
     told = data_kept.facts(folder) or _kept(path, folder)
     items = (told["tokens"] - 1) // seq
     if items < 1:
@@ -38,10 +42,10 @@ def dataset_of(path: Path, network: Network) -> Dataset:
         kind="tokens",
         path=str(folder),
         items=items,
-        bytes_on_disk=max(1, path.stat().st_size),
+        bytes_on_disk=max(1, taken),
         generated=False,
-        description=f"{told['documents']:,} documents of {path.name} as bytes, no tokenizer being"
-        f" known: {told['tokens']:,}, packed into sequences of {seq}; lengths {told['p10']:,} /"
+        description=f"{told['documents']:,} documents of {path.name}{part} as bytes, no tokenizer"
+        f" being known: {told['tokens']:,}, packed into sequences of {seq}; lengths {told['p10']:,} /"
         f" {told['p50']:,} / {told['p90']:,} (10, 50, 90 %): padded to the longest of {PADDED},"
         f" {told['padding_percent']} % would be padding{lost}",
         left_out=told["lost"],
@@ -87,10 +91,13 @@ def _kept(path: Path, folder: Path) -> dict[str, int]:
 
 def _documents(path: Path) -> Iterator[str]:
     """Yield the text of each line, empty where it has none."""
-    plain = path.suffix == ".txt"
+    plain, left = path.suffix == ".txt", MOST_BYTES
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             for line in file:
+                left -= len(line)
+                if left < 0:
+                    return
                 if line.strip():
                     yield line.strip() if plain else _text(line)
     except OSError as e:

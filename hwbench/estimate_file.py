@@ -1,20 +1,16 @@
 """Estimates on disk: read with every field checked, written whole or not at all."""
 
-import json
 from pathlib import Path
 
-from hwbench import codec, store
+from hwbench import tree_file
 from hwbench.estimated import SCHEMA, EstimateFile
 
 
 def load(path: Path) -> EstimateFile:
     """Read an estimate; raise BadRecord naming the file and the field that is wrong."""
-    value = store.read_json(path)
-    store.check_schema(value, SCHEMA, path)
-    return codec.decode(EstimateFile, value, where=str(path))
+    return tree_file.load(EstimateFile, SCHEMA, path)
 
 
 def save(value: EstimateFile, path: Path) -> None:
     """Write the estimate; raise StorageFull if it does not fit."""
-    text = json.dumps(codec.encode(value), allow_nan=False, separators=(",", ":"))
-    store.write_whole(path, text + "\n")
+    tree_file.save(value, path)

@@ -8,13 +8,13 @@ import hwbench
 from hwbench import (
     codec,
     host,
-    inspection_file,
     lock,
     own_models,
     protocol,
     registry,
     store,
     training_choice,
+    tree_file,
 )
 from hwbench.case import Case
 from hwbench.child import Child, ChildFailed
@@ -55,21 +55,9 @@ def inspect(options: Options, progress: Progress | None = None, spawn: Spawn = C
     if options.out is not None:
         store.check_writable(options.out)
     threads = options.threads or host.environment().cpu.cores
-    case = Case(
-        kind="workload",
-        name=options.workload,
-        version=workload.version,
-        phase="training",
-        scenario="train_step",
-        runtime=RUNTIME,
-        device=training.device,
-        dtype=training.dtype,
-        batch_size=training.batch_size,
-        shape=network.variant.shape,
-    )
     progress.note(f"{options.workload}: some steps, taken apart")
     with lock.held("inspect", options.force):
-        found = _profiled(case, threads, progress, spawn)
+        found = _profiled(training.case, threads, progress, spawn)
     facts = own_models.facts_of(options.workload)
     flops = workload.flops(config) or None
     training_flops = workload.work(config, "training", 1) or None
@@ -94,7 +82,7 @@ def inspect(options: Options, progress: Progress | None = None, spawn: Spawn = C
         notes=facts.notes if facts else (),
     )
     if options.out is not None:
-        inspection_file.save(done, options.out)
+        tree_file.save(done, options.out)
     return done
 
 

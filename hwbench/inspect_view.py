@@ -14,11 +14,12 @@ def text(found: Inspection) -> str:
     trained = done.trainable_parameters
     frozen = "" if trained == done.parameters else f" ({done.parameters - trained:,} frozen)"
     flops = (
-        f"{digits(found.flops_per_item / 1e9)} GFLOP forward and"
-        f" {digits((found.training_flops_per_item or 0) / 1e9)} in training, each {item}"
+        f"{digits(found.flops_per_item / 1e9)} GFLOP forward each {item}"
         if found.flops_per_item
         else "FLOPs not known"
     )
+    if found.training_flops_per_item:
+        flops += f", {digits(found.training_flops_per_item / 1e9)} in training"
     head = (
         f"{found.workload}: {found.summary}; {done.parameters:,} parameters{frozen}, {flops};"
         f" batch {found.batch_size}, {found.runtime} on {found.device}, {found.dtype},"
@@ -61,7 +62,7 @@ def text(found: Inspection) -> str:
     mfu = (
         f"MFU {found.mfu_frac:.0%}: of the {best} that this machine does at its best"
         if found.mfu_frac is not None
-        else f"MFU not known; this machine's best product: {best}"
+        else f"MFU not known: {_why(found)}; this machine's best product: {best}"
     )
     lines = [wrapped(head), wrapped(mfu), step, kinds, layers]
     if more > 0:
@@ -69,6 +70,13 @@ def text(found: Inspection) -> str:
     lines.append(_memory(found))
     lines += [wrapped(note) for note in found.notes]
     return "\n".join(lines)
+
+
+def _why(found: Inspection) -> str:
+    done = found.found
+    if done.trainable_parameters < done.parameters:
+        return "some weights are frozen, and what a step leaves out for them is not counted"
+    return "its FLOPs are not"
 
 
 def _memory(found: Inspection) -> str:

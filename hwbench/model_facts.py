@@ -39,8 +39,8 @@ class OptimizerFacts:
 class ModelFacts:
     """A model of the user's own, as a child process found it. Counts are per item.
 
-    A step's FLOPs are 3 x `flops`, as for the workloads. `activation_numbers` are the outputs of
-    all layers that have weights. Unknown counts are null with their reason.
+    `activation_numbers` are the outputs of all layers that have weights. Unknown counts are null
+    with their reason.
     """
 
     spec: str
@@ -66,3 +66,21 @@ class ModelFacts:
     version: PositiveInt  # changes with its layers and inputs: other cases, not to be compared
     fingerprint: str  # changes with whatever it answers
     notes: tuple[str, ...] = ()  # what was chosen for the user
+
+    @property
+    def training_flops(self) -> int | None:
+        """Return the FLOPs of a step: 3 x forward, as for the workloads, where all of it trains.
+
+        None with frozen weights: which gradients a step leaves out is not known here.
+        """
+        frozen = self.trainable_parameters < self.parameters
+        return None if self.flops is None or frozen else 3 * self.flops
+
+    @property
+    def counted_by(self) -> str:
+        """Return what the FLOPs were counted by."""
+        return {
+            "torch": "torch's counter",
+            "flax": "the products in jax's trace",
+            "onnx": "the shapes in the ONNX graph",
+        }[self.library]

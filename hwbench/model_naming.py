@@ -1,9 +1,8 @@
 """What `--model SPEC` names: a workload as it is, a model of the user's own once it is known."""
 
-import os
 from collections.abc import Callable, Sequence
 
-from hwbench import codec, model_spec, own_models, protocol, registry
+from hwbench import codec, cpu, model_spec, own_models, protocol, registry
 from hwbench.case import Case
 from hwbench.child import ChildFailed
 from hwbench.errors import BadInput
@@ -39,7 +38,7 @@ def _adopted(text: str, spawn: Spawn, pretrained: bool, note: Note) -> str:
         return known.name
     if known is not None and known.spec != text:
         raise BadInput(f"--model {text}: goes by the same name as {known.spec}: rename one of them")
-    child = spawn(0, os.cpu_count() or 1, {})
+    child = spawn(0, len(cpu.usable_cpus()), {})
     try:
         request = protocol.Describe(spec=text, name=spec.name, pretrained=pretrained)
         reply = child.ask("describe", request, LIMIT_S)

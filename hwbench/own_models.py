@@ -51,7 +51,7 @@ def told(facts: ModelFacts) -> str:
     parts = [
         f"{facts.name}: {facts.summary}, {facts.parameters:,} parameters"
         + (f" ({frozen:,} frozen)" if frozen else ""),
-        f"{(facts.flops or 0) / 1e6:,.4g} MFLOP forward per {facts.item}"
+        f"{facts.flops:,} FLOPs forward per {facts.item}"
         if facts.flops is not None
         else f"FLOPs not known: {facts.flops_reason}",
         f"trained by {facts.optimizer.said or facts.optimizer.name}",
@@ -116,7 +116,7 @@ def network_of(facts: ModelFacts) -> Network:
         objectives=()
         if facts.loss == "cross_entropy"
         else (Objective(method="loss", trains="module"),),
-        training_flops=lambda config: 3 * (facts.flops or 0),
+        training_flops=lambda config: facts.training_flops or 0,
         own=True,
         dialects=DIALECTS[facts.library],
         fingerprint=facts.fingerprint,

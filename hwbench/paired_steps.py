@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hwbench import codec, ratio_tests, stats
-from hwbench.advised import StepRatio
+from hwbench.advised import PairedRatio
 from hwbench.case import Case
 from hwbench.child import ChildFailed
 from hwbench.errors import HwbenchError
@@ -112,7 +112,7 @@ def _asked(child: ChildLike, verb: str, request: Any, tick: Callable[[], None]) 
 
 def ratio(
     plain: Side, other: Side, seconds: float, clock: Callable[[], float] = time.perf_counter
-) -> tuple[StepRatio, list[float]]:
+) -> tuple[PairedRatio, list[float]]:
     """Return other / plain of blocks in turn, and the seconds of a plain step in each pair.
 
     Ends when half the interval is ENOUGH_LOG, after `seconds`, or MOST_BLOCKS; not before
@@ -136,7 +136,7 @@ def ratio(
             break
     mean, half = _interval(logs)
     return (
-        StepRatio(
+        PairedRatio(
             point=math.exp(mean),
             low=math.exp(mean - half),
             high=math.exp(mean + half),

@@ -185,7 +185,8 @@ def work(case: Case) -> Work:
     network = registry.networks()[case.name]
     config = network.variant.config
     factor = "3 x forward" if case.phase == "training" else "forward"
-    by = "torch's counter" if network.workload.own else "the workload's formula"
+    own = own_models.facts_of(case.name)
+    by = own.counted_by if own is not None else "the workload's formula"
     counted_by = f"{by}, {factor}, matrix products and convolutions"
     if case.way is not None:
         counted_by = f"not counted: the step of {case.way} is, once it is made ready"

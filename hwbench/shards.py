@@ -4,7 +4,7 @@ together (`0001.jpg`, `0001.cls`); each image is found by where its bytes begin.
 import io
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +22,7 @@ class Member:
     offset: int
     size: int
     name: str
-    label: int | None = None
+    label: str | None = None
 
     def file(self) -> BinaryIO:
         """Return its bytes as a file."""
@@ -31,10 +31,28 @@ class Member:
 
 
 def shards_at(path: Path) -> list[Path]:
-    """Return the shards that a path is, or that a folder holds and no image beside them."""
+    """Return the shards that a path is, or that a folder holds.
+
+    Raises BadInput where a folder holds images beside them: which of the two is meant?
+    """
     if path.is_file():
         return [path] if path.suffix == ".tar" else []
-    return sorted(path.glob("*.tar"))
+    shards = sorted(path.glob("*.tar"))
+    if shards and any(p.suffix.lower() in IMAGES for p in path.rglob("*")):
+        raise BadInput(f"--data {path}: holds tar shards and image files: name one of the two")
+    return shards
+
+
+def classes(labels: Sequence[str | None]) -> list[int]:
+    """Return the numbers of labels: themselves where all are numbers, else their place by name.
+
+    Images without one are all of the first class.
+    """
+    named = sorted({x for x in labels if x})
+    if all(x.isdigit() for x in named):
+        return [int(x) if x else 0 for x in labels]
+    place = {x: n for n, x in enumerate(named)}
+    return [place.get(x or "", 0) for x in labels]
 
 
 @lru_cache(maxsize=64)
@@ -48,7 +66,7 @@ def members(shard: Path) -> tuple[Member, ...]:
 
 
 def _images(archive: tarfile.TarFile, shard: Path) -> Iterator[Member]:
-    labels: dict[str, int] = {}
+    labels: dict[str, str] = {}
     images = []
     for info in archive:
         key, _, kind = info.name.rpartition(".")
@@ -58,8 +76,7 @@ def _images(archive: tarfile.TarFile, shard: Path) -> Iterator[Member]:
             images.append((key, info))
         elif kind == "cls":
             file = archive.extractfile(info)
-            text = file.read().strip() if file else b""
-            labels[key] = int(text) if text.isdigit() else 0
+            labels[key] = file.read().decode("utf-8", "replace").strip() if file else ""
     for key, info in images:
         yield Member(
             path=str(shard),

@@ -24,6 +24,23 @@ class Training:
     batch_size: int
     step: Step | None = None
 
+    @property
+    def case(self) -> Case:
+        """Return the case of its step, the network's own."""
+        network = registry.networks()[self.workload]
+        return Case(
+            kind="workload",
+            name=self.workload,
+            version=network.workload.version,
+            phase="training",
+            scenario="train_step",
+            runtime=self.runtime,
+            device=self.device,
+            dtype=self.dtype,
+            batch_size=self.batch_size,
+            shape=network.variant.shape,
+        )
+
 
 def choose(
     record: Record | None,
@@ -83,19 +100,7 @@ def _check(training: Training) -> None:
             f"{training.workload} has no {training.dtype} form, only"
             f" {', '.join(network.workload.dtypes)}"
         )
-    case = Case(
-        kind="workload",
-        name=training.workload,
-        version=network.workload.version,
-        phase="training",
-        scenario="train_step",
-        runtime=training.runtime,
-        device=training.device,
-        dtype=training.dtype,
-        batch_size=training.batch_size,
-        shape=network.variant.shape,
-    )
-    why_not = registry.runtimes()[training.runtime].supports(case)
+    why_not = registry.runtimes()[training.runtime].supports(training.case)
     if why_not is not None:
         raise BadInput(
             f"{training.workload} in {training.dtype} on {training.device} cannot be trained by"

@@ -1,24 +1,20 @@
 """Validations on disk: read with every field checked, written whole or not at all."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
-from hwbench import codec, store
+from hwbench import tree_file
 from hwbench.validation import SCHEMA, Validation
 
 
 def load(path: Path) -> Validation:
     """Read a validation; raise BadRecord naming the file and the field that is wrong."""
-    value = store.read_json(path)
-    store.check_schema(value, SCHEMA, path)
-    return codec.decode(Validation, value, where=str(path))
+    return tree_file.load(Validation, SCHEMA, path)
 
 
 def save(value: Validation, path: Path) -> None:
     """Write the validation; raise StorageFull if it does not fit."""
-    text = json.dumps(codec.encode(kept(value)), allow_nan=False, separators=(",", ":"))
-    store.write_whole(path, text + "\n")
+    tree_file.save(kept(value), path)
 
 
 def kept(value: Validation) -> Validation:

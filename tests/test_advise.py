@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from hwbench import (
-    advice_file,
     advice_saved,
     advise,
     advise_view,
@@ -24,8 +23,9 @@ from hwbench import (
     paired_steps,
     registry,
     selection,
+    tree_file,
 )
-from hwbench.advised import Advised, StepRatio
+from hwbench.advised import SCHEMA, Advice, Advised, PairedRatio
 from hwbench.advising import Found
 from hwbench.case import Case
 from hwbench.cli import status_of
@@ -214,7 +214,7 @@ def found_by(machine: Machine, names: tuple[str, ...] | None = None) -> Found:
     )
 
 
-def measured(machine: Machine) -> StepRatio:
+def measured(machine: Machine) -> PairedRatio:
     """Return the ratio of a step with the fused optimiser."""
     plain = paired_steps.opened(training(), 0, 1, 5, machine.spawn, lambda: None)
     case = replace(training(), options={OPTION: "fused"})
@@ -289,14 +289,30 @@ def test_what_was_measured_survives_an_interrupt() -> None:
     options = advise.Options(workload="resnet18_small", seconds=1.0, out=Path("a.json"))
     done = advise.advise(options, spawn=machine.spawn)
     assert done.interrupted and done.rows and not machine.alive
-    assert advice_file.load(Path("a.json")) == done
+    assert tree_file.load(Advice, SCHEMA, Path("a.json")) == done
     assert "interrupted" in advise_view.text(done)
+
+
+def test_what_was_measured_survives_a_kill() -> None:
+    machine = Machine(step_s)
+    machine.broken = {"fused": Reply(ok=False, code="error", reason="RuntimeError: no")}
+
+    def spawn(number: int, threads: int, environment: Mapping[str, str]) -> Scripted:
+        if number == 4:  # the third setting: nobody catches this, as nobody catches a kill
+            raise SystemExit
+        return machine.spawn(number, threads, environment)
+
+    options = advise.Options(workload="resnet18_small", seconds=1.0, out=Path("a.json"))
+    with pytest.raises(SystemExit):
+        advise.advise(options, spawn=spawn)
+    kept = tree_file.load(Advice, SCHEMA, Path("a.json"))
+    assert kept.interrupted and len(kept.rows) == 2
 
 
 def test_hours_and_dollars_are_those_of_the_training() -> None:
     used = Advised(
         settings=("fused",), typed=("x",), saves="time", status="ok", verdict="use", step_s=0.4,
-        once_s=31.0, ratio=StepRatio(point=0.8, low=0.75, high=0.9, level=0.95, blocks=9),
+        once_s=31.0, ratio=PairedRatio(point=0.8, low=0.75, high=0.9, level=0.95, blocks=9),
     )  # fmt: skip
     plain = replace(used, settings=(), ratio=None, step_s=0.5, once_s=1.0, verdict=None)
     found = Found(plain=plain, first_loss=3.0, steps=20, rows=(used,), together=(), use=("fused",))
@@ -433,9 +449,11 @@ def test_the_command_says_what_to_use(
     (["--workload", "mlp_small", "--epochs", "0"], "--epochs 0: above 0"),
     (["--workload", "mlp_small", "--data", "nowhere"], "no such file or folder"),
     (["--workload", "mlp_small", "--out", "."], "is a folder"),
+    (["--workload", "mlp_small", "--data", "few.npz"], "larger than the dataset of 3 items"),
 ])  # fmt: skip
 def test_what_cannot_be_asked(
     asked: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    np.savez("few.npz", x=np.zeros((3, 64), "float32"), y=np.zeros(3, "int64"))
     assert status_of(["advise", *asked]) == 2
     assert said in capsys.readouterr().err

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwbench import data_found, registry
+from hwbench import data_found, data_tables, data_text, registry, shards
 from hwbench.cli import status_of
 from hwbench.dataset import Loading
 from hwbench.errors import BadInput
@@ -160,6 +160,30 @@ def photos(count: int, broken: int = 0, empty: int = 0) -> None:
             path.write_bytes(path.read_bytes()[:200])
         elif n < broken + empty:
             path.write_bytes(b"")
+
+
+def test_of_a_huge_file_a_part_is_taken_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("c.txt").write_text("x" * 99 + "\n" * 1 + ("y" * 99 + "\n") * 9)
+    monkeypatch.setattr(data_text, "MOST_BYTES", 500)
+    told = found("c.txt", "bert_base_small")
+    assert "5 documents of c.txt, its first 50%" in told.description
+    assert told.bytes_on_disk == 500
+    pytest.importorskip("duckdb")
+    with open("rows.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(table(8))
+    monkeypatch.setattr(data_tables, "MOST_NUMBERS", 65 * 4)
+    told = found("rows.csv", "mlp_small")
+    assert told.items == 4 and "the first 50% of its rows" in told.description
+
+
+def test_shards_with_named_classes_and_images_beside_them() -> None:
+    assert shards.classes(["cat", None, "ox", "cat"]) == [0, 0, 1, 0]
+    assert shards.classes(["3", "10", None]) == [3, 10, 0]
+    Path("mixed").mkdir()
+    shard("mixed/a.tar", 2)
+    image.new("RGB", (8, 8)).save("mixed/b.png")
+    with pytest.raises(BadInput, match="holds tar shards and image files"):
+        found("mixed", "resnet18_small")
 
 
 def test_broken_images_are_counted_named_and_passed_over() -> None:

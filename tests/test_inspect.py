@@ -9,12 +9,12 @@ import jsonschema
 import numpy as np
 import pytest
 
-from hwbench import inspect, inspect_view, inspection_file, own_models, registry
+from hwbench import inspect, inspect_view, own_models, registry, tree_file
 from hwbench.case import Case
 from hwbench.child import ChildFailed
 from hwbench.cli import status_of
 from hwbench.errors import BadInput, Unavailable
-from hwbench.inspected import Profiled
+from hwbench.inspected import SCHEMA, Inspection, Profiled
 from hwbench.protocol import Reply
 from tests import fakes
 
@@ -97,7 +97,10 @@ def test_memory_is_counted() -> None:
     ("aten::native_batch_norm_backward", "normalisation"), ("aten::_log_softmax", "loss"),
     ("aten::max_pool2d_with_indices", "pooling"), ("aten::gelu_backward", "activation"),
     ("aten::copy_", "copies and layout"), ("aten::embedding_dense_backward", "embedding"),
-    ("aten::add", "other"), ("mkldnn_rnn_layer", "recurrence"),
+    ("aten::add", "other"), ("mkldnn_rnn_layer", "recurrence"), ("aten::topk", "other"),
+    ("aten::_to_copy", "copies and layout"), ("aten::normal_", "other"),
+    ("aten::mm", "matrix product"),
+    ("aten::scatter_add_", "other"), ("aten::linalg_vector_norm", "normalisation"),
 ])  # fmt: skip
 def test_operators_are_of_a_kind(name: str, kind: str) -> None:
     assert torch_profile.kind_of(name) == kind
@@ -138,7 +141,7 @@ def test_the_command_and_its_figure(capsys: pytest.CaptureFixture[str]) -> None:
     told = json.loads(Path("i.json").read_text())
     published = json.loads((ROOT / "docs" / "inspection.schema.json").read_text())
     jsonschema.validate(told, published)
-    found = inspection_file.load(Path("i.json"))
+    found = tree_file.load(Inspection, SCHEMA, Path("i.json"))
     assert inspect_view.text(found).strip() == out.strip()
     rate = 3 * (found.flops_per_item or 0) * found.batch_size / found.found.phases.step_s
     assert found.mfu_frac == pytest.approx(rate / found.found.gemm_flops_per_s)

@@ -16,6 +16,7 @@ from hwbench import (
     model_spec,
     own_draw,
     own_models,
+    planning,
     protocol,
     registry,
     resuming,
@@ -245,7 +246,7 @@ BAD = {
     "near": ("def makes(): pass", "did you mean makes?"),
     "arguments": ("def make(depth, width=3): pass", "needs arguments (depth)"),
     "None": ("def make(): return None", "returned None for a model"),
-    "a number": ("def make(): return 3", "returned a int for a model"),
+    "a number": ("def make(): return 3", "returned an int for a model"),
     "no inputs": ("import torch\ndef make(): return torch.nn.Linear(2, 2)", "without inputs"),
     "a long tuple": ("def make(): return 1, 2, 3, 4, 5", "a tuple of 5"),
     "an unknown key": ("def make(): return {'model': 1, 'net': 2}", "a dict that has net"),
@@ -426,6 +427,7 @@ def test_a_file_of_onnx_is_run_as_it_is(capsys: pytest.CaptureFixture[str]) -> N
         (done,) = record.measurements  # onnxruntime alone, inference alone
         assert done.status == "ok" and done.batch_size == size and done.runtime == "onnxruntime"
         assert record.models[0].flops == flops
+        assert done.work.counted_by.startswith("the shapes in the ONNX graph")
     capsys.readouterr()
     wrong = ["run", "--model", "two.onnx", "--profile", "smoke", "--only", "workload/*",
              "--batch-size", "4", "--dry-run", "--json"]  # fmt: skip
@@ -446,6 +448,22 @@ def test_a_model_of_one_batch_size_says_so() -> None:
     facts = described("net.py:make")
     assert facts.fixed_batch and facts.notes[-1] == "it takes batches of 6 only"
     assert not described(written(CONV)).fixed_batch
+
+
+def test_a_batch_normalisation_binds_no_batch_and_frozen_weights_no_count() -> None:
+    written(
+        "import torch\ndef make():\n"
+        "    m = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.BatchNorm1d(6),"
+        " torch.nn.Linear(6, 3))\n    m[0].weight.requires_grad_(False)\n"
+        "    return m, torch.randn(2, 4)\n"
+    )
+    facts = described("net.py:make")
+    assert not facts.fixed_batch
+    assert facts.flops == 2 * (24 + 18) and facts.training_flops is None
+    network = own_models.adopt(facts)
+    work = planning.work(training(network))
+    assert work.flops_per_iteration is None
+    assert described(written(CONV)).training_flops == 3 * (described("net.py:make").flops or 0)
 
 
 FLAX = """

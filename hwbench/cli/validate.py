@@ -72,7 +72,8 @@ def command(as_json: bool, in_memory: bool, spread: float, **chosen: Any) -> int
     interval. What is learned of this machine's errors goes into its later intervals.
 
     With a RECORD, workload, batch size, runtime, device and dtype default to its best training
-    case, and what it alone says of the steps is held against them too.
+    case, and what it alone says of the steps is held against them too. Without one the network is
+    resnet18 unless it is named.
     """
     from hwbench import rehearsing, validation_file, validation_view, watching
     from hwbench import validate as verb

@@ -6,7 +6,7 @@ from typing import Any
 
 from hwbench.dataset import IMAGES
 from hwbench.errors import BadInput
-from hwbench.shards import members, shards_at
+from hwbench.shards import classes, members, shards_at
 
 
 def images_at(path: Path) -> tuple[list[Any], list[int]]:
@@ -18,7 +18,7 @@ def images_at(path: Path) -> tuple[list[Any], list[int]]:
     found = [m for shard in shards for m in members(shard) if m.size]
     if not found:
         raise BadInput(f"{path}: the images that were in it are gone")
-    return list(found), [m.label or 0 for m in found]
+    return list(found), classes([m.label for m in found])
 
 
 def name_of(file: Any) -> str:

@@ -12,6 +12,7 @@ from hwbench.model_spec import ModelSpec
 
 REMEDY = "pip install 'hwbench-dl[onnx]'"
 SEQ, SIDE, VOCAB = 128, 224, 1000  # where the file leaves a size open
+_STANDARD = ("", "ai.onnx", "ai.onnx.ml")
 _TYPES = {1: "float32", 9: "bool", 7: "int64"}
 _COMPUTES = {"Conv", "ConvTranspose", "Gemm", "MatMul", "FusedMatMul", "FusedConv"}
 # Operators that compute and whose FLOPs are not counted here: with one of them the sum is unknown.
@@ -98,6 +99,8 @@ def _input(spec: ModelSpec, value: Any, notes: list[str]) -> TensorFacts:
         mask = any(w in value.name.lower() for w in ("mask", "type", "segment"))
         high = 1 if mask else high
         low = 1 if "mask" in value.name.lower() else 0
+        if high > 1:
+            notes.append(f"{value.name} is drawn from 0 to {high}: what it takes is not told")
         return TensorFacts(shape=shape, dtype="int64", name=value.name, low=low, high=high)
     return TensorFacts(shape=shape, dtype=kind, name=value.name, high=high)  # type: ignore[arg-type]
 
@@ -129,6 +132,10 @@ def _flops(
 ) -> tuple[int | None, str | None]:
     """Return the FLOPs of a batch by the shapes of all products, or None and why not."""
     kinds = {n.op_type for n in model.graph.node}
+    # A function of the file's own, or of an extension, may compute anything.
+    foreign = {n.op_type for n in model.graph.node if n.domain not in _STANDARD} - _COMPUTES
+    if foreign:
+        return None, f"{', '.join(sorted(foreign)[:3])} is not of the standard: not counted"
     if kinds & _UNCOUNTED:
         return None, f"{', '.join(sorted(kinds & _UNCOUNTED))} is not counted"
     if not kinds & _COMPUTES:

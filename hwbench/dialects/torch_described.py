@@ -98,7 +98,11 @@ def _forward(
 
 
 def _fixed(torch: Any, model: Any, batch: tuple[Any, ...]) -> bool:
-    """Return whether another batch size than the given one fails."""
+    """Return whether another batch size than the given one fails, in evaluation mode.
+
+    Learning, a batch normalisation refuses a single item whatever the module can do.
+    """
+    model.eval()
     items = len(batch[0])
     other = tuple(t[: items // 2] if items > 1 else torch.cat([t, t]) for t in batch)
     try:
@@ -251,7 +255,7 @@ def _version(model: Any, batch: tuple[Any, ...], flops: int) -> int:
 
 
 def _fingerprint(model: Any, output: Any) -> str:
-    """Return what changes when the model answers anything else: its weights, and what it said."""
+    """Return what changes with its layers, and with what it says on its inputs."""
     digest = hashlib.sha256()
     for name, value in model.state_dict().items():
         digest.update(f"{name}{tuple(value.shape)}".encode())

@@ -22,7 +22,7 @@ def of_lightning(spec: ModelSpec) -> Given:
     module = found.model
     if not isinstance(module, library.LightningModule):
         raise wrong(spec, f"makes a {type(module).__name__}, which is no LightningModule")
-    batch = _batch(spec, module)
+    batch = _batch(spec, module, library.LightningModule)
     optimizer = _optimizer(spec, module)
     if batch is None:
         return replace(found, optimizer=optimizer)
@@ -41,9 +41,10 @@ def _library() -> Any:
     raise Unavailable("lightning: names a LightningModule, and Lightning is not installed", REMEDY)
 
 
-def _batch(spec: ModelSpec, module: Any) -> Any:
-    own = type(module).__dict__.get("train_dataloader")
-    if own is None:
+def _batch(spec: ModelSpec, module: Any, base: Any) -> Any:
+    """Return the first batch of its own `train_dataloader`, None where it has none."""
+    own = getattr(type(module), "train_dataloader", None)
+    if own is None or own is getattr(base, "train_dataloader", None):
         return None
     try:
         return next(iter(module.train_dataloader()))

@@ -1,5 +1,6 @@
 """Where the time and the memory of a torch training step go: parts, operators by kind, layers."""
 
+import re
 import statistics
 import time
 from collections import defaultdict
@@ -20,16 +21,18 @@ from hwbench.workload import Config, Workload
 
 STEPS, STEPS_S = 20, 10.0  # of the parts: the fewer of the two, three at least
 PROFILED = 3
-GEMMS, GEMM_TIMES = (512, 1024, 2048, 4096), 7
+GEMMS, GEMM_TIMES = (512, 1024, 2048, 4096, 8192), 7
 MOST_GEMM_S = 1.0  # of one product: larger ones are left out
 
-# By what an operator's name holds, the first that fits.
+# By what an operator's name holds, the first that fits; those of _WORDS as a whole word only.
+_WORDS = {"mm", "bmm", "cat", "to", "view", "fill", "zero", "stack", "elu", "norm"}
 _KINDS = (
     ("attention", ("scaled_dot_product", "flash_attention", "efficient_attention")),
     ("convolution", ("convolution", "conv2d", "conv1d", "conv3d", "slow_conv", "thnn_conv")),
     ("matrix product", ("addmm", "bmm", "mm", "matmul", "linear", "einsum")),
     ("recurrence", ("lstm", "gru", "rnn")),
-    ("normalisation", ("norm",)),
+    ("normalisation", ("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm",
+                       "batchnorm", "layernorm", "norm")),
     ("embedding", ("embedding", "index_select", "index_put", "gather")),
     ("loss", ("softmax", "nll_loss", "cross_entropy", "mse_loss", "smooth_l1")),
     ("pooling", ("pool",)),
@@ -154,8 +157,9 @@ def _phases(step: _Step, wait: Callable[[Any], None]) -> Phases:
 def kind_of(name: str) -> str:
     """Return the kind of an operator by its name, `aten::addmm` a matrix product."""
     bare = name.rpartition("::")[2].lower()
+    words = set(re.split(r"[^a-z0-9]+", bare))
     for kind, parts in _KINDS:
-        if any(part in bare for part in parts):
+        if any(part in words if part in _WORDS else part in bare for part in parts):
             return kind
     return "other"
 
@@ -196,7 +200,10 @@ def _operators(
             part()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
+    cpu = torch.autograd.DeviceType.CPU
     for event in profile.key_averages():
+        if event.device_type != cpu:
+            continue  # a kernel: its time is its operator's too
         on_device = getattr(event, "self_device_time_total", 0.0)
         took = (on_device if device.type == "cuda" else event.self_cpu_time_total) / 1e6
         if took > 0 and not event.key.startswith("ProfilerStep"):

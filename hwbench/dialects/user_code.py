@@ -136,12 +136,13 @@ def _taken(spec: ModelSpec, found: Any) -> Given:
         made = Given(model=found)
     if not (hasattr(made.model, "parameters") or hasattr(made.model, "init")):
         raise wrong(spec, f"returned {_kind(made.model)} for a model; it returns {RETURNS}")
-    for name in ("loss",):
-        value = getattr(made, name)
-        if value is not None and not callable(value):
-            raise wrong(spec, f"returned {_kind(value)} for the {name}, which is a function")
+    if made.loss is not None and not callable(made.loss):
+        raise wrong(spec, f"returned {_kind(made.loss)} for the loss, which is a function")
     return made
 
 
 def _kind(value: Any) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    return f"an {name}" if name[0].lower() in "aeiou" else f"a {name}"
