@@ -45,8 +45,8 @@ def dataset_of(path: Path, network: Network) -> Dataset:
         bytes_on_disk=max(1, taken),
         generated=False,
         description=f"{told['documents']:,} documents of {path.name}{part} as bytes, no tokenizer"
-        f" being known: {told['tokens']:,}, packed into sequences of {seq}; lengths {told['p10']:,} /"
-        f" {told['p50']:,} / {told['p90']:,} (10, 50, 90 %): padded to the longest of {PADDED},"
+        f" being known: {told['tokens']:,}, packed into sequences of {seq}; lengths {told['p10']:,}"
+        f" / {told['p50']:,} / {told['p90']:,} (10, 50, 90 %): padded to the longest of {PADDED},"
         f" {told['padding_percent']} % would be padding{lost}",
         left_out=told["lost"],
     )

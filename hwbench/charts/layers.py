@@ -34,7 +34,10 @@ def _chart(given: Given) -> Chart:
         x=Axis(label="FLOPs of a layer's forward pass", format="count"),
         y=Axis(label="time, s", format="seconds"),
         series=(roof, *(_series(k, [x for x in layers if x.kind == k]) for k in kinds)),
-        notes=(f"layers without products are {rest / whole:.0%} of the forward time",),
+        notes=(
+            "the line: the machine's best square product, of the same FLOPs",
+            f"layers without products are {rest / whole:.0%} of the forward time",
+        ),
     )
 
 
