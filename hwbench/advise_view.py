@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from hwbench.advised import Advice, Advised, LoaderAdvice
+from hwbench import loader_view
+from hwbench.advised import Advice, Advised
 from hwbench.estimate_units import duration, usd
 from hwbench.render import NOTHING, table, wrapped
 from hwbench.units import BYTES_PER_GIB, S_PER_H
@@ -37,7 +38,7 @@ def text(advice: Advice) -> str:
     )
     parts += [wrapped(f"{'+'.join(r.settings)}: {r.reason}") for r in rows if r.status != "ok"]
     if advice.loader is not None:
-        parts.append(_loader(advice.loader))
+        parts.append(loader_view.text(advice.loader))
     parts.append(_use(advice, rows))
     return "\n".join(parts)
 
@@ -55,34 +56,6 @@ def _row(row: Advised) -> Sequence[str]:
         NOTHING if row.once_s is None else duration(row.once_s),
         _SAYS.get(row.verdict or "", NOTHING),
     )
-
-
-def _loader(found: LoaderAdvice) -> str:
-    lines = [wrapped(f"data: {found.dataset.description}")]
-    rows = [
-        (
-            str(r.workers),
-            duration(r.step_s),
-            f"{r.step_s / found.synthetic_s:.2f}x",
-            f"{r.wait_frac:.0%}",
-            duration(r.batch_s),
-        )
-        for r in found.rows
-    ]
-    lines.append(table(("workers", "step", "of made inputs", "waits", "loader alone"), rows))
-    best = next(r for r in found.rows if r.workers == found.advised)
-    if found.bound == "loader":
-        said = (
-            f"bound by the loader: a batch takes it {duration(best.batch_s)} at best, a step"
-            f" {duration(found.synthetic_s)}: keep decoded or smaller images, or more cores"
-        )
-    else:
-        said = (
-            f"bound by compute: a step takes {duration(found.synthetic_s)}, a batch of the loader"
-            f" {duration(best.batch_s)} with {found.advised} workers"
-        )
-    cold = "" if found.cold_s is None else f"; the first epoch reads {duration(found.cold_s)} more"
-    return "\n".join([*lines, wrapped(said + cold)])
 
 
 def _use(advice: Advice, rows: Sequence[Advised]) -> str:

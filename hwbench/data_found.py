@@ -7,6 +7,7 @@ from typing import Any
 from hwbench import data_images, data_tables, data_text
 from hwbench.data_made import kind_of
 from hwbench.dataset import IMAGES, Dataset
+from hwbench.dialects import arrow_files
 from hwbench.errors import BadInput
 from hwbench.registry import Network
 
@@ -17,7 +18,8 @@ def dataset_at(path: Path, network: Network) -> Dataset:
     """Return the dataset at `path` for a network; raise BadInput where it is none for it.
 
     Images: a folder, searched through, the folder next above an image is its class; or WebDataset
-    shards, a `.tar` or a folder of them. Rows and sequences: an `.npz` with `x` (and `y`), or an
+    shards, a `.tar` or a folder of them. A folder that Hugging Face's datasets saved is any of
+    these, by its columns. Rows and sequences: an `.npz` with `x` (and `y`), or an
     `.npy`; tokens are a stream of whole numbers. Rows: a table too. Tokens: texts too.
     """
     kind = kind_of(network)
@@ -27,6 +29,11 @@ def dataset_at(path: Path, network: Network) -> Dataset:
         return _images(path, network)
     if path.is_file() and not path.stat().st_size:
         raise BadInput(f"--data {path}: is empty")
+    saved = arrow_files.saved_at(path)
+    if saved is not None:
+        if kind == "rows":
+            return data_tables.dataset_in(saved, network)
+        return data_text.dataset_in(saved, network)
     if kind == "rows" and path.suffix in data_tables.SUFFIXES:
         return data_tables.dataset_of(path, network)
     if kind == "tokens" and path.suffix in data_text.SUFFIXES:

@@ -1,4 +1,5 @@
-"""Images of the user's: files below a folder, or members of WebDataset's tar shards."""
+"""Images of the user's: files below a folder, or members of WebDataset's tar shards, or of
+a saved dataset of Hugging Face."""
 
 import random
 from collections.abc import Sequence
@@ -6,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwbench.dataset import IMAGES
+from hwbench.dialects import arrow_files
 from hwbench.errors import BadInput
 from hwbench.shards import Member, members, shards_at
 
@@ -27,6 +29,10 @@ def found_at(path: Path) -> Images | None:
 
     Raises BadInput for a shard that is no archive, or where most images cannot be opened.
     """
+    saved = arrow_files.saved_at(path)
+    if saved:
+        within = arrow_files.images(saved)
+        return _described(within, f"{len(within):,} images of {saved.said}", path)
     shards = shards_at(path)
     if shards:
         found = [m for shard in shards for m in members(shard)]

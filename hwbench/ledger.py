@@ -3,6 +3,8 @@
 Nothing is asked and nothing written here; `rounds.py` does both.
 """
 
+from dataclasses import replace
+
 from hwbench import batch_fit, energy_figures, energy_pass, measurement, summary, verdicts
 from hwbench.energy import EnergyPass
 from hwbench.journal import Header
@@ -11,6 +13,7 @@ from hwbench.outcomes import Spread
 from hwbench.profile import ACCELERATOR, CPU, family
 from hwbench.protocol import VisitResult
 
+LOADER = "loader"  # the code of what was found of a loop on the user's data
 SOAKED_S = 20.0  # of running before a visit, after which a device counts as warm
 
 
@@ -22,6 +25,7 @@ class Ledger:
         self.header = header
         self.visits: dict[str, list[VisitResult]] = {p.case.id: [] for p in header.cases}
         self.energies: dict[str, VisitResult] = {}  # the pass for energy, by case
+        self.loaders: dict[str, VisitResult] = {}  # the loop on the user's data, by case
         self.idles: list[EnergyPass] = []
         self.made = 0
         for visit in visits:
@@ -30,14 +34,16 @@ class Ledger:
         self.measured = {p.case.id: self._summarised(p.case.id) for p in header.cases}
 
     def enter(self, visit: VisitResult) -> None:
-        """Add a visit, or a pass for energy, and make the case's figures anew."""
+        """Add a visit, a pass for energy or a loop on the user's data, and make its case anew."""
         self._sort_in(visit)
         self.made += 1
-        if visit.energy is None:
+        if visit.energy is None and visit.code != LOADER:
             self.measured[visit.id] = self._summarised(visit.id)
 
     def _sort_in(self, visit: VisitResult) -> None:
-        if visit.energy is None:
+        if visit.code == LOADER:
+            self.loaders[visit.id] = visit
+        elif visit.energy is None:
             self.visits.setdefault(visit.id, []).append(visit)
         elif visit.id == energy_pass.IDLE:
             self.idles.append(visit.energy)
@@ -49,10 +55,14 @@ class Ledger:
         seen = self.visits[case_id]
         return summary.measurement(planned, seen, self.header.protocol, self._surroundings)
 
+    def _with_loader(self, m: Measurement) -> Measurement:
+        found = self.loaders.get(m.id)
+        return replace(m, loader=found.loader, loader_reason=found.reason) if found else m
+
     def record(self, duration_s: float) -> Record:
         """Return the record of all that is finished."""
         head = self.header
-        measured = [self.measured[p.case.id] for p in head.cases]
+        measured = [self._with_loader(self.measured[p.case.id]) for p in head.cases]
         measurements = verdicts.against_roofs(
             [
                 energy_figures.with_energy(m, self.energies.get(m.id), self.idles, head.protocol)

@@ -7,6 +7,7 @@ seconds of a monotonic clock; `start_s` counts from the start of the run.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from hwbench.advised import LoaderAdvice
 from hwbench.batch import BatchChoice, BatchFit
 from hwbench.bounds import (
     Fraction,
@@ -223,8 +224,18 @@ class Measurement:
     serving: Serving | None = None  # of a scenario that was asked for
     batch: BatchChoice | None = None  # how its batch size was found, where it was looked for
     taught: Taught | None = None  # of a step by a shortcut or a hardening
+    loader: LoaderAdvice | None = None  # --data: the same training on the user's data
+    loader_reason: str | None = None
     verdict: Verdict | None = None
     warnings: tuple[Warned, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataTerms:
+    """The user's data that networks are trained on after the rounds, and the time for that."""
+
+    path: str
+    max_s: PositiveFloat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,6 +259,7 @@ class Protocol:
     cpu_power: CpuPower | None = None  # what a model of the processor's power goes by
     no_cpu_power: str | None = None  # why there is none
     against: str | None = None  # --against: what the other side of each case was
+    data: DataTerms | None = None  # --data: the networks are trained on the user's own too
     wall_factor: PositiveFloat | None = None  # --wall-factor: the machine over its known parts
 
 

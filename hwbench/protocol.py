@@ -7,6 +7,7 @@ crosses: the parent never imports one.
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from hwbench.advised import LoaderAdvice
 from hwbench.bounds import NonNegativeFloat as Seconds
 from hwbench.case import Case
 from hwbench.energy import EnergyPass
@@ -146,6 +147,7 @@ class VisitResult:
     search: Search | None = None  # of the scenario `server`
     taught: Taught | None = None  # of a step by a shortcut or a hardening
     energy: EnergyPass | None = None  # of a pass for energy, or of an idle stretch
+    loader: LoaderAdvice | None = None  # of a loop on the user's data
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """From an unfinished record, or from its journal alone, back to the plan and the visits made."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -8,6 +9,7 @@ from hwbench import energy_pass, journal, store
 from hwbench.case import Case
 from hwbench.device import Environment
 from hwbench.errors import BadInput, BadRecord
+from hwbench.ledger import LOADER
 from hwbench.measurement import Measurement, Record, SteadyKind
 from hwbench.planning import PlannedCase
 from hwbench.protocol import VisitResult
@@ -129,13 +131,21 @@ def _all_visits(record: Record) -> tuple[VisitResult, ...]:
         VisitResult(id=energy_pass.IDLE, status="ok", round=0, process=0, energy=p)
         for p in record.idle
     ]
-    return (*sorted(visits, key=lambda v: v.round), *idle, *drawn)
+    loops = [v for m in record.measurements for v in _loader(m)]
+    return (*sorted(visits, key=lambda v: v.round), *idle, *drawn, *loops)
 
 
 def _energy(m: Measurement) -> Iterator[VisitResult]:
     """Yield the pass for energy over a case, where one was made."""
     if m.energy_pass is not None:
         yield VisitResult(id=m.id, status="ok", round=0, process=0, energy=m.energy_pass)
+
+
+def _loader(m: Measurement) -> Iterator[VisitResult]:
+    """Yield the loop on the user's data, where one was made."""
+    if m.loader is not None or m.loader_reason is not None:
+        visit = VisitResult(id=m.id, status="ok", round=0, process=0, code=LOADER)
+        yield replace(visit, loader=m.loader, reason=m.loader_reason)
 
 
 def _visits(m: Measurement) -> list[VisitResult]:

@@ -10,9 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from hwbench import (
+    afterwards,
     alternating,
-    energy_pass,
-    energy_planning,
     fitting,
     planning,
     stats,
@@ -63,8 +62,8 @@ class Rounds:
         self.header, self.protocol = header, header.protocol
         self.journal, self.out, self.progress, self.clock = journal, out, progress, clock
         self.ledger = Ledger(header, visits, spread)
-        self._start_meters, self._sleep = start_meters, sleep
-        self.took_before = took_before
+        self.start_meters, self.sleep = start_meters, sleep
+        self.took_before, self._spawn = took_before, spawn
         self.began = clock() - spent_s
         self.crew = Crew(header.protocol, spawn, 1 + max((v.process for v in visits), default=-1))
         self.preparation = Preparation(self.crew, progress)
@@ -75,7 +74,7 @@ class Rounds:
             progress=progress,
             clock=clock,
             run_start=self.began - took_before,
-            left_s=self._remaining_s,
+            left_s=self.remaining_s,
         )
 
     def go(self, expected_s: float) -> Outcome:
@@ -93,9 +92,12 @@ class Rounds:
                 message = f"the {self.protocol.max_seconds:.0f} s of this run are up"
             elif left:  # a run that was finished before is not taken up again
                 self._refine()
-            if self._meter():
+            if afterwards.energy(self):
                 ended = "out_of_time"
                 message = message or "the time for measuring energy is up"
+            if afterwards.loaders(self, self._spawn):
+                ended = "out_of_time"
+                message = message or "the time was up before all loops on --data were run"
         except KeyboardInterrupt:
             ended = "interrupted"
         except StorageFull as e:
@@ -144,7 +146,7 @@ class Rounds:
                 left_s = self._left_s(left[made:])
                 self.progress.visiting(open_[0][0].id, made + 1, len(left), left_s)
                 for visit in self._visited(open_):
-                    self._keep(visit)
+                    self.keep(visit)
                 coming = self._coming(turns[n + 1 :], turn[0][1])
                 for case, _ in open_:
                     self.crew.done_with(case, coming)
@@ -199,34 +201,6 @@ class Rounds:
                 if stopping.wanting(m.wall_s, medians, self.protocol):
                     yield planned.case
 
-    def _meter(self) -> bool:
-        """Measure the energy that is still to be measured; return whether time ran out."""
-        terms = self.protocol.energy
-        if terms is None:
-            return False
-        cases = [
-            c
-            for c in energy_planning.wanted(self.header.cases, terms)
-            if self.ledger.measured[c.id].status == "ok" and c.id not in self.ledger.energies
-        ]
-        if not cases:
-            return False
-        self.progress.begin(len(cases), energy_pass.expected_s(terms, len(cases)))
-        self.crew.end_all()
-        began = self.clock()
-        stage = energy_pass.Stage(
-            terms=terms,
-            asked=energy_planning.asked_again(self.protocol),
-            asking=self.asking,
-            progress=self.progress,
-            keep=self._keep,
-            left_s=lambda: terms.max_s - (self.clock() - began),
-            start=self._start_meters,
-            clock=self.clock,
-            sleep=self._sleep,
-        )
-        return stage.go(cases)
-
     def _failed(self, case: Case) -> bool:
         return any(v.status == "failed" for v in self.ledger.visits[case.id])
 
@@ -236,13 +210,13 @@ class Rounds:
 
     def _too_late(self, case: Case) -> bool:
         """Return whether a visit would end after the run's time, by what it took before."""
-        remaining_s = self._remaining_s()
+        remaining_s = self.remaining_s()
         if remaining_s is None:
             return False
         took = max((v.took_s for v in self.ledger.visits.get(case.id, ())), default=0.0)
         return took > remaining_s
 
-    def _remaining_s(self) -> float | None:
+    def remaining_s(self) -> float | None:
         """Return what is left of the run's time, None without an end."""
         if self.protocol.max_seconds is None:
             return None
@@ -276,8 +250,8 @@ class Rounds:
     def _checked(self, case: Case) -> bool:
         return any(v.checked is not None for v in self.ledger.visits.get(case.id, ()))
 
-    def _keep(self, visit: VisitResult) -> None:
-        """Put the visit on disk: the journal first, then the record."""
+    def keep(self, visit: VisitResult) -> None:
+        """Put a visit on disk: the journal first, then the record."""
         self.journal.append(visit)
         self.ledger.enter(visit)
         self._save()
@@ -288,7 +262,7 @@ class Rounds:
         """Return about how long the visits left take: as before, or else by assumed speeds."""
         took = {i: max(v.took_s for v in seen) for i, seen in self.ledger.visits.items() if seen}
         total = sum(took.get(case.id) or planning.visit_s(case, self.protocol) for case, _ in left)
-        remaining_s = self._remaining_s()
+        remaining_s = self.remaining_s()
         return total if remaining_s is None else max(0.0, min(total, remaining_s))
 
     def _record(self) -> Record:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import hwbench
 from hwbench import (
+    afterwards,
     batch_auto,
     doctor,
     energy_planning,
@@ -44,6 +45,7 @@ class Options:
     profile: str = "quick"
     selection: Selection = field(default_factory=Selection)
     energy: EnergyWish = field(default_factory=EnergyWish)
+    data: Path | None = None  # the user's own, on which the networks are trained too
     out: Path | None = None
     resume: Path | None = None
     force: bool = False
@@ -68,7 +70,8 @@ def make_plan(
     present = tuple(d.name for d in nvml.devices().devices)
     plan = planning.plan(chosen, options.selection, facts, threads, present)
     max_seconds = options.selection.max_seconds
-    return energy_planning.planned(plan, chosen, options.energy, environment, max_seconds)
+    plan = energy_planning.planned(plan, chosen, options.energy, environment, max_seconds)
+    return afterwards.planned(plan, options.data, max_seconds)
 
 
 def _with_models(

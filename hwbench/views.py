@@ -2,14 +2,24 @@
 
 from collections.abc import Sequence
 
-from hwbench import registry
+from hwbench import loader_view, registry
 from hwbench.case import SIDE
 from hwbench.device import Device
 from hwbench.doctor import Findings
 from hwbench.energy_views import energies
 from hwbench.measurement import Measurement, Record
 from hwbench.planning import Plan
-from hwbench.render import NOTHING, count, gib, half_width, prefixed, seconds, spread, table
+from hwbench.render import (
+    NOTHING,
+    count,
+    gib,
+    half_width,
+    prefixed,
+    seconds,
+    spread,
+    table,
+    wrapped,
+)
 from hwbench.run_outcome import Outcome
 from hwbench.scenario_views import scenarios
 
@@ -34,6 +44,8 @@ def plan(value: Plan) -> str:
     lines = [p.case.id + (f"   skipped: {p.skip}" if p.skip else "") for p in value.cases]
     n, rounds = len(value.runnable), value.protocol.rounds
     lines.append("")
+    if value.protocol.data is not None:
+        lines.append(f"then the trainings by a loop on {value.protocol.data.path}")
     lines.append(
         f"{n} cases x {rounds} visits, about {seconds(value.expected_s)}"
         " (from assumed speeds; the first run also makes references and ONNX exports)"
@@ -70,6 +82,7 @@ def record(value: Record) -> str:
     if done:
         parts.append(_legend(done))
         parts.append(energies(done))
+    parts += [_on_data(m) for m in done if m.loader or m.loader_reason]
     found = [f"{m.name} {m.phase} {m.runtime}: {m.batch.message}" for m in done if m.batch]
     if found:
         parts.append("\n".join(["--batch-size auto:", *found]))
@@ -77,6 +90,14 @@ def record(value: Record) -> str:
     if others:
         parts.append("\n".join(others))
     return "\n\n".join(filter(None, parts))
+
+
+def _on_data(m: Measurement) -> str:
+    """Return a training on the user's data beside the same on made inputs."""
+    head = f"{m.name} b{m.batch_size}, {m.runtime}, on --data"
+    if m.loader is None:
+        return wrapped(f"{head}: {m.loader_reason}")
+    return f"{head}:\n{loader_view.text(m.loader)}"
 
 
 def _legend(done: Sequence[Measurement]) -> str:

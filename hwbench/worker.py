@@ -44,9 +44,9 @@ def _describe(request: protocol.Describe) -> Any:
 
         return onnx_models.facts(spec, request.name)
     if spec.kind in ("file", "module") and not _is_torch(spec):
-        from hwbench.dialects import flax_models
+        from hwbench.dialects import flax_described
 
-        return flax_models.facts(spec, request.name)
+        return flax_described.facts(spec, request.name)
     from hwbench.dialects import torch_described
 
     return torch_described.facts(spec, request.name, request.pretrained)

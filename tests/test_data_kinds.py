@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwbench import data_found, data_tables, data_text, registry, shards
+from hwbench import data_found, data_tables, data_tokenizer, registry, shards
 from hwbench.cli import status_of
 from hwbench.dataset import Loading
 from hwbench.errors import BadInput
@@ -164,7 +164,7 @@ def photos(count: int, broken: int = 0, empty: int = 0) -> None:
 
 def test_of_a_huge_file_a_part_is_taken_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("c.txt").write_text("x" * 99 + "\n" * 1 + ("y" * 99 + "\n") * 9)
-    monkeypatch.setattr(data_text, "MOST_BYTES", 500)
+    monkeypatch.setattr(data_tokenizer, "MOST_BYTES", 500)
     told = found("c.txt", "bert_base_small")
     assert "5 documents of c.txt, its first 50%" in told.description
     assert told.bytes_on_disk == 500

@@ -25,43 +25,44 @@ LAYERS = {
     " shortcut stepping workload",
     "dialects": "dialects.* weights",
     "architectures": "architectures.*",
-    "plug-ins": "charts.* hardenings.* kernels.* meters.* runtimes.* settings.*"
-    " shortcuts.* workloads.*",
-    "machinery": "advice advice_saved advising alternating answering arrivals artifacts"
-    " asking bare_rows batch_auto batch_fit batch_search break_even building buying"
-    " by_record carbon case_columns case_pairs catalog_check catalog_fetch catalog_file"
-    " catalog_update cgroup chart_figure chart_numbers chart_theme check checkpointing child"
-    " codec coldness comparable compare_file compare_reading comparing confirming costing"
-    " counters cpu cpu_catalog crew curve_ensemble curve_file curve_fitting curves_study"
-    " data_found data_images data_kept data_made data_quality data_sheets data_tables"
-    " data_text definition disk_speed drawing energy_figures energy_pass energy_planning"
-    " estimate_file estimate_plan estimate_request failure first_losses fitting foresight"
-    " gpu_watch grid hardened here_way history_file host instance_peak instance_power"
-    " instance_ways instances interference interrupted_times journal json_schema learning"
-    " learning_asked learning_asking learning_beside learning_child learning_curve"
-    " learning_curves learning_data learning_disturbed learning_energy learning_found"
-    " learning_journal learning_opening learning_plan learning_rate learning_recipe"
-    " learning_result learning_sharing learning_sources learning_spoiled learning_task"
-    " ledger loader_measuring loader_search loaders lock loop_asking loop_energy loop_pace"
-    " looping memory_fit memory_use metering model_naming modelled_energy nvml oom openings"
-    " outcomes own_models owning pair_ratios paired_steps pareto places plan_counts"
-    " plan_rows planning power_sums preparation presets privacy probing profile progress"
-    " protocol published published_workloads quantity ratio_tests real_run record_facts"
-    " record_files record_finding record_index record_parts record_readers record_table"
-    " registry rehearsing request_numbers resuming rounds row_figures row_flows row_making"
-    " row_notes run_outcome sampler sampling scaling scaling_cpu scaling_efficiency"
-    " scaling_facts scaling_kernel scaling_table scenario_figures scenarios screening"
-    " search_notes search_plan searching selection server_search serving sharing"
-    " sharing_asked shortcut_finding shortcut_making shortcuts_file sides sightings signs"
-    " skypilot_catalog solving spending step_ratio step_source stopping store summary sysfs"
-    " targets timing training_choice tree_file tuning user_cache validation_file validations"
-    " verdicts virtual visiting watched way_times worker",
+    "plug-ins": "charts.* hardenings.* kernels.* meters.* runtimes.* settings.* shortcuts.*"
+    " workloads.*",
+    "machinery": "advice advice_saved advising afterwards alternating answering arrivals"
+    " artifacts asking bare_rows batch_auto batch_fit batch_search break_even building"
+    " buying by_record carbon case_columns case_pairs catalog_check catalog_fetch"
+    " catalog_file catalog_update cgroup chart_figure chart_numbers chart_theme check"
+    " checkpointing child codec coldness comparable compare_file compare_reading comparing"
+    " confirming costing counters cpu cpu_catalog crew curve_ensemble curve_file"
+    " curve_fitting curves_study data_found data_images data_kept data_made data_quality"
+    " data_sheets data_tables data_text data_tokenizer definition disk_speed drawing"
+    " energy_figures energy_pass energy_planning estimate_file estimate_plan"
+    " estimate_request failure first_losses fitting foresight gpu_watch grid hardened"
+    " here_way history_file host instance_peak instance_power instance_ways instances"
+    " interference interrupted_times journal json_schema learning learning_asked"
+    " learning_asking learning_beside learning_child learning_curve learning_curves"
+    " learning_data learning_disturbed learning_energy learning_found learning_journal"
+    " learning_opening learning_plan learning_rate learning_recipe learning_result"
+    " learning_sharing learning_sources learning_spoiled learning_task ledger"
+    " loader_measuring loader_search loaders lock loop_asking loop_energy loop_pace looping"
+    " memory_fit memory_use metering model_naming modelled_energy nvml oom openings outcomes"
+    " own_models owning pair_ratios paired_steps pareto places plan_counts plan_rows"
+    " planning power_sums preparation presets privacy probing profile progress protocol"
+    " published published_workloads quantity ratio_tests real_run record_facts record_files"
+    " record_finding record_index record_parts record_readers record_table registry"
+    " rehearsing request_numbers resuming rounds row_figures row_flows row_making row_notes"
+    " run_outcome sampler sampling scaling scaling_cpu scaling_efficiency scaling_facts"
+    " scaling_kernel scaling_table scenario_figures scenarios screening search_notes"
+    " search_plan searching selection server_search serving sharing sharing_asked"
+    " shortcut_finding shortcut_making shortcuts_file sides sightings signs skypilot_catalog"
+    " solving spending step_ratio step_source stopping store summary sysfs targets timing"
+    " training_choice tree_file tuning user_cache validation_file validations verdicts"
+    " virtual visiting watched way_times worker",
     "verbs": "advise compare doctor estimate export inspect instances_study listing plot"
     " power report run shortcuts_learn shortcuts_study validate",
     "shell": "__main__ advise_view bar chart_text cli cli.* compare_many compare_view"
     " energy_views estimate_table estimate_units estimate_view inspect_view instances_view"
-    " learning_view loop_callbacks loop_watch power_view render report_estimate report_html"
-    " report_markdown report_parts report_record report_shortcuts report_words"
+    " learning_view loader_view loop_callbacks loop_watch power_view render report_estimate"
+    " report_html report_markdown report_parts report_record report_shortcuts report_words"
     " scenario_views search_view sharing_view shortcuts_view step_measure tuning_view"
     " validation_view views watching",
 }
@@ -85,7 +86,7 @@ INSIDE = {
     "words": set[str](),
     "facts": {"numpy"},
     "contracts": set[str](),
-    "dialects": FRAMEWORKS | {"PIL", "numpy", "psutil", "timm"},
+    "dialects": FRAMEWORKS | {"PIL", "numpy", "psutil", "pyarrow", "timm"},
     "architectures": FRAMEWORKS | {"numpy"},
     "plug-ins": FRAMEWORKS | {"numpy", "opacus", "peft", "psutil", "pynvml", "zeus"},
     "machinery": {"PIL", "duckdb", "matplotlib", "msgspec", "numpy", "psutil", "pynvml", "sklearn"},

@@ -1,6 +1,8 @@
 """`--model SPEC`: a model of the user's own, found out, run, and what is wrong with it."""
 
+import importlib
 import json
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
@@ -504,6 +506,81 @@ def test_a_model_in_flax_is_run_by_jax(capsys: pytest.CaptureFixture[str]) -> No
     for verb in ("inspect", "advise", "validate"):
         assert status_of([verb, "--model", "flaxnet.py:make"]) == 2
         assert "is made in jax: torch cannot train it" in capsys.readouterr().err
+
+
+FLAX_OWN = """
+import flax.linen as nn, jax.numpy as jnp, numpy as np, optax
+class Net(nn.Module):
+    @nn.compact
+    def __call__(self, x): return {"mean": nn.Dense(3)(x), "sd": nn.Dense(3)(x)}
+def loss(output, targets):
+    return (jnp.square((output["mean"] - targets) / (1 + output["sd"] ** 2))).mean()
+x, y = np.random.rand(6, 8).astype("float32"), np.random.rand(6, 3).astype("float32")
+def make(): return {"model": Net(), "inputs": x, "targets": y, "loss": loss,
+                    "optimizer": optax.sgd(0.5), "item": "row"}
+def numbers(): return {"model": nn.Dense(3), "inputs": x, "targets": y}
+def rows(): return nn.Dense(3), x, (lambda output, targets: output), optax.adam(1e-3)
+def opt(): return nn.Dense(3), x, (lambda output: output.sum()), "sgd"
+def bad(): return {"model": nn.Dense(3), "inputs": x, "targets": y, "loss": lambda o, t: o - t}
+def few(): return {"model": nn.Dense(3), "inputs": x, "targets": y[:2], "loss": loss}
+"""
+
+
+def _losses(facts: ModelFacts) -> list[float]:
+    """Return the losses of three steps as hwbench's jax takes them."""
+    from hwbench.dialects import jax as dialect
+
+    network = registry.networks()[facts.name]
+    case = Case(
+        kind="workload", name=facts.name, version=facts.version, phase="training", runtime="jax",
+        scenario="train_step", device="cpu", dtype="float32", batch_size=6, shape={},
+    )  # fmt: skip
+    program = dialect.prepare_workload(
+        network.workload, network.variant.config, case, np.random.default_rng(1)
+    )
+    return list(program.answer(3).outputs[0])
+
+
+def _flax_by_hand(facts: ModelFacts) -> list[float]:
+    """Return the losses of three steps of FLAX_OWN's network, written as a user writes them."""
+    import jax
+    import optax
+
+    flaxown = importlib.import_module("flaxown")
+    network = registry.networks()[facts.name]
+    (x,), y = network.workload.batch(network.variant.config, 6, np.random.default_rng(1))
+    adapted = network.workload.build_flax(network.variant.config, "float32")
+    params = adapted.init(jax.random.key(0), x)["params"]["module"]
+    model = flaxown.Net()
+    losses = []
+    for _ in range(3):
+        loss, slopes = jax.value_and_grad(lambda p: flaxown.loss(model.apply({"params": p}, x), y))(
+            params
+        )
+        params = optax.apply_updates(params, jax.tree.map(lambda g: -0.5 * g, slopes))
+        losses.append(float(loss))
+    return losses
+
+
+def test_a_flax_model_is_trained_by_its_own_loss_and_optimiser() -> None:
+    pytest.importorskip("flax")
+    Path("flaxown.py").write_text(FLAX_OWN)
+    model_naming.named(["flaxown.py:make", "flaxown.py:numbers"], here)
+    found, numbers = (own_models.facts_of(f"flaxown:{n}") for n in ("make", "numbers"))
+    assert found is not None and numbers is not None
+    assert (found.loss, found.item, found.targets.shape) == ("own", "row", (3,))
+    assert (found.optimizer.name, found.optimizer.own) == ("sgd", True)
+    assert (numbers.loss, numbers.optimizer.own) == ("own", False)
+    assert numbers.notes == ("no loss was given: the mean square of output less targets",)
+    assert _losses(found) == pytest.approx(_flax_by_hand(found), rel=1e-4)
+    for name, said in (
+        ("rows", "its loss takes more than the output"),
+        ("opt", "gives a str for an optimiser, which has no init and update"),
+        ("bad", "has a loss that gives float32 of shape (6, 3), not one number"),
+        ("few", "gives targets that are not as many as its inputs"),
+    ):
+        with pytest.raises(BadInput, match=re.escape(said)):
+            model_naming.named([f"flaxown.py:{name}"], here)
 
 
 LIGHTNING = """

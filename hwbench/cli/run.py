@@ -94,6 +94,12 @@ class BatchSize(Count):
     help="Visit each case by another side in turn: a revision, a checkout, a Python environment,"
     " NAME=VALUE, threads=N; then `hwbench compare RECORD`.",
 )
+@click.option(
+    "--data",
+    type=_PATH,
+    metavar="PATH",
+    help="Train on your data too: what a step waits for the loader, with 0, 1, ... processes.",
+)
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="CPU threads of each runtime.")
 @click.option(
     "--processes",
@@ -171,6 +177,7 @@ def command(profile: str, dry_run: bool, as_json: bool, resume: Path | None, **c
             latency_bound_s=chosen["latency_bound"],
         ),
         energy=wish_of(chosen),
+        data=chosen["data"],
         out=chosen["out"],
         resume=resume,
         force=chosen["force"],

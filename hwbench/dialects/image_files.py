@@ -1,21 +1,25 @@
-"""The images of a place, as a loader reads them: files of a folder, or members of tar shards."""
+"""The images of a place, as a loader reads them: files of a folder, members of tar shards, or of a
+saved dataset's Arrow files."""
 
 import os
 from pathlib import Path
 from typing import Any
 
 from hwbench.dataset import IMAGES
+from hwbench.dialects import arrow_files
 from hwbench.errors import BadInput
 from hwbench.shards import classes, members, shards_at
 
 
 def images_at(path: Path) -> tuple[list[Any], list[int]]:
-    """Return images and the numbers of their classes: of a folder's files, or of tar shards."""
-    shards = shards_at(path)
-    if not shards:
+    """Return images and the numbers of their classes: of a folder's files, of shards."""
+    saved = arrow_files.saved_at(path)
+    shards = [] if saved else shards_at(path)
+    if not shards and not saved:
         files, labels = image_files(path)
         return list(files), labels
-    found = [m for shard in shards for m in members(shard) if m.size]
+    every = arrow_files.images(saved) if saved else [m for s in shards for m in members(s)]
+    found = [m for m in every if m.size]
     if not found:
         raise BadInput(f"{path}: the images that were in it are gone")
     return list(found), classes([m.label for m in found])

@@ -100,6 +100,10 @@ def optimizer_of(spec: Optimizer) -> Any:
     """
     import optax
 
+    if spec.given_by:
+        from hwbench.dialects import flax_models
+
+        return flax_models.optimizer(spec.given_by)
     if spec.name == "sgd":
         sgd = optax.sgd(spec.learning_rate, momentum=spec.momentum or None)
         return optax.chain(optax.add_decayed_weights(spec.weight_decay), sgd)

@@ -4,13 +4,13 @@ Inputs and targets, parameters, FLOPs, the loss that it trains by, and what is w
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from hwbench.dialects.torch_flops import counted
 from hwbench.dialects.torch_models import SEED, adapted, inputs_of, made_of, optimizer, tensor_of
 from hwbench.dialects.torch_signature import targets_of, tensor_facts
-from hwbench.dialects.user_code import Given, raised, wrong
+from hwbench.dialects.user_code import Given, loss_problem, raised, wrong
 from hwbench.model_facts import Loss, ModelFacts, OptimizerFacts, TensorFacts
 from hwbench.model_spec import ModelSpec
 from hwbench.own_draw import drawn
@@ -121,7 +121,7 @@ def _loss(
         return "own", targets_of(torch, found.targets, len(batch[0])), []
     if found.loss is not None:
         wanted = 1 if found.targets is None else 2
-        problem = _arguments(found.loss, wanted)
+        problem = loss_problem(found.loss, wanted)
         if problem:
             raise wrong(spec, problem)
         return "own", targets_of(torch, found.targets, len(batch[0])), []
@@ -136,24 +136,6 @@ def _loss(
         said = f"no loss was given: the mean square of its output {tuple(output.shape[1:])}"
         return "squares", targets_of(torch, None, len(batch[0])), [said]
     return "cross_entropy", classes, ["no loss was given: cross-entropy of its last dimension"]
-
-
-def _arguments(loss: Callable[..., Any], wanted: int) -> str | None:
-    """Return what is wrong with the loss's arguments, None where nothing is."""
-    import inspect
-
-    try:
-        inspect.signature(loss).bind(*range(wanted))
-    except TypeError:
-        if wanted == 1:
-            return (
-                "its loss takes more than the output, but no targets were given: return them as"
-                " 'targets', a tensor of as many items"
-            )
-        return "its loss does not take (output, targets)"
-    except ValueError:
-        return None
-    return None
 
 
 def _backward(

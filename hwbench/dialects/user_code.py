@@ -6,7 +6,7 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -65,6 +65,22 @@ def raised(spec: ModelSpec, error: BaseException, doing: str) -> HwbenchError:
     own = [f for f in theirs if "site-packages" not in f.filename and f.filename[:1] != "<"]
     place = f" ({os.path.basename(own[-1].filename)}:{own[-1].lineno})" if own else ""
     return wrong(spec, f"{doing}, it raised {type(error).__name__}: {one_line(str(error))}{place}")
+
+
+def loss_problem(loss: Callable[..., Any], wanted: int) -> str | None:
+    """Return what is wrong with a loss that is given `wanted` arguments, None where nothing is."""
+    try:
+        inspect.signature(loss).bind(*range(wanted))
+    except TypeError:
+        if wanted == 1:
+            return (
+                "its loss takes more than the output, but no targets were given: return them as"
+                " 'targets', a tensor of as many items"
+            )
+        return "its loss does not take (output, targets)"
+    except ValueError:
+        return None
+    return None
 
 
 def _found(spec: ModelSpec) -> Any:
