@@ -21,11 +21,8 @@ from hwbench import (
 )
 from hwbench.advised import SCHEMA, Advice, LoaderAdvice
 from hwbench.advising import Found
-from hwbench.child import Child, ChildFailed
-from hwbench.dataset import Dataset, Loading
+from hwbench.child import Child
 from hwbench.errors import BadInput
-from hwbench.loop import LoopCase
-from hwbench.loop_asking import LoopFailed
 from hwbench.paired_steps import StepFailed
 from hwbench.probing import Spawn
 from hwbench.progress import Progress, Silent
@@ -96,7 +93,10 @@ def advise(options: Options, progress: Progress | None = None, spawn: Spawn = Ch
                 training.case, names, threads, options.seconds, progress, spawn, keep
             )
             if dataset is not None:
-                loader, no_loader = _loader(training, dataset, found, threads, progress, spawn)
+                assert found.plain.step_s is not None
+                loader, no_loader = loader_search.tried(
+                    training.case, dataset, found.plain.step_s, threads, progress, spawn
+                )
         except StepFailed as e:
             raise BadInput(f"{options.workload} cannot be trained here: {e}") from None
         except KeyboardInterrupt:
@@ -147,31 +147,3 @@ def _advice(
         notes=facts.notes if facts else (),
         interrupted=interrupted,
     )
-
-
-def _loader(
-    training: Training,
-    dataset: Dataset,
-    found: Found,
-    threads: int,
-    progress: Progress,
-    spawn: Spawn,
-) -> tuple[LoaderAdvice | None, str | None]:
-    """Return how many processes should load, or None and why that is not known."""
-    loop = LoopCase(
-        workload=training.workload,
-        runtime=RUNTIME,
-        device=training.device,
-        dtype=training.dtype,
-        batch_size=training.batch_size,
-        loading=Loading(dataset=dataset, residence="disk"),
-    )
-    workers = loader_search.counts(host.environment().cpu.cores)
-    assert found.plain.step_s is not None
-    try:
-        done = loader_search.search(
-            loop, dataset, found.plain.step_s, threads, workers, progress, spawn
-        )
-    except (LoopFailed, ChildFailed) as e:
-        return None, str(e)
-    return done, None

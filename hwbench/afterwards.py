@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING
 
 from hwbench import data_found, energy_pass, energy_planning, host, loader_search, registry
 from hwbench.case import Case
-from hwbench.child import ChildFailed
-from hwbench.dataset import Dataset, Loading
-from hwbench.errors import BadInput, HwbenchError
+from hwbench.dataset import Dataset
+from hwbench.errors import BadInput
 from hwbench.journal import Header
 from hwbench.ledger import LOADER
-from hwbench.loop import LoopCase
-from hwbench.loop_asking import LoopFailed
 from hwbench.measurement import DataTerms, Measurement
 from hwbench.planning import Plan
 from hwbench.probing import Spawn
@@ -152,23 +149,11 @@ def _left(
 def _searched(run: "Rounds", case: Case, dataset: Dataset, spawn: Spawn) -> VisitResult:
     wall = run.ledger.measured[case.id].wall_s
     assert wall is not None and case.batch_size is not None
-    loop = LoopCase(
-        workload=case.name,
-        runtime=case.runtime,
-        device=case.device,
-        dtype=case.dtype,
-        batch_size=case.batch_size,
-        loading=Loading(dataset=dataset, residence="disk"),
-    )
-    workers = loader_search.counts(host.environment().cpu.cores)
     began = run.clock()
-    try:
-        found = loader_search.search(
-            loop, dataset, wall.point, run.protocol.threads, workers, run.progress, spawn
-        )
-    except (LoopFailed, ChildFailed, HwbenchError) as e:
-        return _said(case, str(e))
-    return replace(_said(case, None), loader=found, took_s=run.clock() - began)
+    found, why = loader_search.tried(
+        case, dataset, wall.point, run.protocol.threads, run.progress, spawn
+    )
+    return replace(_said(case, why), loader=found, took_s=run.clock() - began)
 
 
 def _said(case: Case, reason: str | None) -> VisitResult:

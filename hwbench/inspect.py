@@ -7,7 +7,9 @@ from pathlib import Path
 import hwbench
 from hwbench import (
     codec,
+    data_found,
     host,
+    loader_search,
     lock,
     own_models,
     protocol,
@@ -16,10 +18,11 @@ from hwbench import (
     training_choice,
     tree_file,
 )
+from hwbench.advised import LoaderAdvice
 from hwbench.case import Case
 from hwbench.child import Child, ChildFailed
 from hwbench.errors import BadInput
-from hwbench.inspected import SCHEMA, Inspection, Profiled
+from hwbench.inspected import NO_DATA, SCHEMA, Inspection, Profiled
 from hwbench.probing import Spawn
 from hwbench.progress import Progress, Silent
 
@@ -35,6 +38,7 @@ class Options:
     device: str | None = None
     dtype: str | None = None
     threads: int | None = None
+    data: Path | None = None  # the user's own: what a step waits for its batch
     out: Path | None = None
     force: bool = False
 
@@ -52,12 +56,24 @@ def inspect(options: Options, progress: Progress | None = None, spawn: Spawn = C
     workload, config = network.workload, network.variant.config
     if workload.untrainable is not None:
         raise BadInput(f"{options.workload} cannot be trained: {workload.untrainable}")
+    dataset = data_found.dataset_at(options.data, network) if options.data else None
+    if dataset is not None and training.batch_size > dataset.items:
+        raise BadInput(
+            f"a batch of {training.batch_size} is larger than the dataset of {dataset.items} items:"
+            " lower --batch-size, or give more data"
+        )
     if options.out is not None:
         store.check_writable(options.out)
     threads = options.threads or host.environment().cpu.cores
     progress.note(f"{options.workload}: some steps, taken apart")
     with lock.held("inspect", options.force):
         found = _profiled(training.case, threads, progress, spawn)
+        loader: LoaderAdvice | None = None
+        no_loader: str | None = NO_DATA
+        if dataset is not None:
+            loader, no_loader = loader_search.tried(
+                training.case, dataset, found.phases.step_s, threads, progress, spawn, rounds=1
+            )
     facts = own_models.facts_of(options.workload)
     flops = workload.flops(config) or None
     training_flops = workload.work(config, "training", 1) or None
@@ -79,6 +95,8 @@ def inspect(options: Options, progress: Progress | None = None, spawn: Spawn = C
         training_flops_per_item=training_flops,
         mfu_frac=rate / found.gemm_flops_per_s if training_flops else None,
         found=found,
+        loader=loader,
+        no_loader=no_loader,
         notes=facts.notes if facts else (),
     )
     if options.out is not None:

@@ -1,7 +1,8 @@
 """An inspection as text: what the network is, and where the time of its step goes."""
 
+from hwbench import loader_view
 from hwbench.estimate_units import duration
-from hwbench.inspected import Inspection
+from hwbench.inspected import NO_DATA, Inspection
 from hwbench.render import NOTHING, digits, table, wrapped
 from hwbench.units import BYTES_PER_GIB
 
@@ -26,14 +27,19 @@ def text(found: Inspection) -> str:
         f" {found.threads} threads"
     )
     phases = done.phases
-    parts = (
+    parts = [
         ("forward", phases.forward_s),
         ("backward", phases.backward_s),
         ("optimiser", phases.optimizer_s),
-    )
+    ]
+    loader = found.loader
+    if loader is not None:
+        best = next(r for r in loader.rows if r.workers == loader.advised)
+        parts.insert(0, (f"data ({best.workers} workers)", best.wait_frac * best.step_s))
+    whole_s = sum(s for _, s in parts)
     step = table(
         ("a step", "time", "share"),
-        [(n, duration(s), f"{s / phases.step_s:.0%}") for n, s in parts],
+        [(n, duration(s), f"{s / whole_s:.0%}") for n, s in parts],
     )
     kinds = table(
         ("operators", "time", "share", "calls", "most of it"),
@@ -58,13 +64,18 @@ def text(found: Inspection) -> str:
         ],
     )
     more = len(done.layers) - LAYERS
-    best = f"{digits(done.gemm_flops_per_s / 1e9)} GFLOP/s (a product of {done.gemm_size})"
+    roof = f"{digits(done.gemm_flops_per_s / 1e9)} GFLOP/s (a product of {done.gemm_size})"
     mfu = (
-        f"MFU {found.mfu_frac:.0%}: of the {best} that this machine does at its best"
+        f"MFU {found.mfu_frac:.0%}: of the {roof} that this machine does at its best"
         if found.mfu_frac is not None
-        else f"MFU not known: {_why(found)}; this machine's best product: {best}"
+        else f"MFU not known: {_why(found)}; this machine's best product: {roof}"
     )
-    lines = [wrapped(head), wrapped(mfu), step, kinds, layers]
+    lines = [wrapped(head), wrapped(mfu), step]
+    if loader is not None:
+        lines.append(loader_view.text(loader))
+    elif found.no_loader and found.no_loader != NO_DATA:
+        lines.append(wrapped(f"--data: {found.no_loader}"))
+    lines += [kinds, layers]
     if more > 0:
         lines.append(f"and {more} more: --json, or hwbench plot layers FILE")
     lines.append(_memory(found))

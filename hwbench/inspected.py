@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from hwbench.advised import LoaderAdvice
 from hwbench.bounds import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 SCHEMA = "hwbench.inspection/1"
+NO_DATA = "no --data was given"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,4 +91,6 @@ class Inspection:
     training_flops_per_item: NonNegativeInt | None
     mfu_frac: NonNegativeFloat | None  # of the best product: model FLOPs a second over its
     found: Profiled
+    loader: LoaderAdvice | None = None  # what a step waits for its batch of the user's data
+    no_loader: str | None = None
     notes: tuple[str, ...] = ()

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from hwbench import coldness
+from hwbench import coldness, host
 from hwbench.advised import LoaderAdvice, Workers
+from hwbench.case import Case
+from hwbench.child import ChildFailed
 from hwbench.dataset import Dataset, Loading
 from hwbench.loop import LoopCase, LoopPart
-from hwbench.loop_asking import LoopChild
+from hwbench.loop_asking import LoopChild, LoopFailed
 from hwbench.probing import Spawn
 from hwbench.progress import Progress
 
@@ -85,6 +87,32 @@ def search(
         cold_s=cold_s,
         no_cold=no_cold,
     )
+
+
+def tried(
+    case: Case,
+    dataset: Dataset,
+    synthetic_s: float,
+    threads: int,
+    progress: Progress,
+    spawn: Spawn,
+    rounds: int = ROUNDS,
+) -> tuple[LoaderAdvice | None, str | None]:
+    """Return what `search` finds for a case and this machine's cores, or None and why not."""
+    assert case.batch_size is not None
+    loop = LoopCase(
+        workload=case.name,
+        runtime=case.runtime,
+        device=case.device,
+        dtype=case.dtype,
+        batch_size=case.batch_size,
+        loading=Loading(dataset=dataset, residence="disk"),
+    )
+    workers = counts(host.environment().cpu.cores)
+    try:
+        return search(loop, dataset, synthetic_s, threads, workers, progress, spawn, rounds), None
+    except (LoopFailed, ChildFailed) as e:
+        return None, str(e)
 
 
 def bound(batch_s: float, synthetic_s: float) -> Literal["loader", "compute"]:

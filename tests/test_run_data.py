@@ -163,9 +163,16 @@ def test_the_command_trains_on_data(
     monkeypatch.setattr(loader_search, "STEPS_S", 0.2)
     monkeypatch.setattr(loader_search, "DRAIN_S", 0.1)
     monkeypatch.setattr(loader_search, "counts", lambda cores: (0,))
-    command = ["run", "--model", "mlp_small", "--data", "rows.npz", "--profile", "smoke",
-               "--runtime", "torch", "--only", "*training*", "--threads", "1", "--out", "r.json"]  # fmt: skip
+    command = ["run", "--model", "mlp_small", "--data", "rows.npz", "--profile", "smoke"]
+    command += ["--runtime", "torch", "--only", "*training*", "--threads", "1", "--out", "r.json"]
     assert status_of(command) == 0
     assert "320 rows of 64 numbers" in capsys.readouterr().out
     (m,) = store.load(Path("r.json")).measurements
     assert m.loader is not None and [r.workers for r in m.loader.rows] == [0]
+    monkeypatch.setattr(loader_search, "counts", lambda cores: (0,))
+    taken_apart = ["inspect", "--workload", "mlp_small", "--data", "rows.npz", "--threads", "1"]
+    assert status_of(taken_apart) == 0
+    out = capsys.readouterr().out
+    assert "data (0 workers)" in out and "320 rows of 64 numbers" in out
+    assert status_of([*taken_apart, "--batch-size", "500"]) == 2
+    assert "a batch of 500 is larger than the dataset of 320" in capsys.readouterr().err

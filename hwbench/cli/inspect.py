@@ -16,6 +16,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--device", metavar="D", help="Default: cpu.")
 @click.option("--dtype", metavar="T", help="float32 (default), tf32, bfloat16.")
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="CPU threads of a step.")
+@click.option("--data", type=_PATH, metavar="PATH", help="Your data: what a step waits for them.")
 @click.option("--out", type=_PATH, metavar="FILE", help="Keep it as JSON, for hwbench plot layers.")
 @click.option("--force", is_flag=True, help="Measure even if a run is measuring here.")
 @json_option
