@@ -5,21 +5,16 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from hwbench.dialects import onnx_flops
 from hwbench.dialects.libraries import load
+from hwbench.dialects.onnx_flops import dims_of
 from hwbench.dialects.user_code import wrong
 from hwbench.model_facts import ModelFacts, OptimizerFacts, TensorFacts
 from hwbench.model_spec import ModelSpec
 
 REMEDY = "pip install 'hwbench-dl[onnx]'"
 SEQ, SIDE, VOCAB = 128, 224, 1000  # where the file leaves a size open
-_STANDARD = ("", "ai.onnx", "ai.onnx.ml")
 _TYPES = {1: "float32", 9: "bool", 7: "int64"}
-_COMPUTES = {"Conv", "ConvTranspose", "Gemm", "MatMul", "FusedMatMul", "FusedConv"}
-# Operators that compute and whose FLOPs are not counted here: with one of them the sum is unknown.
-_UNCOUNTED = {
-    "Attention", "Einsum", "GRU", "If", "LSTM", "Loop", "MultiHeadAttention", "QLinearConv",
-    "QLinearMatMul", "RNN", "Scan", "ConvInteger", "MatMulInteger", "GroupQueryAttention",
-}  # fmt: skip
 
 
 def facts(spec: ModelSpec, name: str) -> ModelFacts:
@@ -39,7 +34,8 @@ def facts(spec: ModelSpec, name: str) -> ModelFacts:
         raise wrong(spec, "takes no input")
     batch, notes = _batch(given)
     inputs = tuple(_input(spec, i, notes) for i in given)
-    flops, why = _flops(onnx, model, given, inputs, batch or 1)
+    shapes = {i.name: (batch or 1, *f.shape) for i, f in zip(given, inputs, strict=True)}
+    flops, why = onnx_flops.counted(onnx, model, shapes)
     sizes = _sizes(inputs)
     return ModelFacts(
         spec=spec.text,
@@ -67,17 +63,9 @@ def facts(spec: ModelSpec, name: str) -> ModelFacts:
     )
 
 
-def _dims(value: Any) -> list[int | None]:
-    """Return the sizes of an input; None where it is left open."""
-    return [
-        d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None
-        for d in value.type.tensor_type.shape.dim
-    ]
-
-
 def _batch(given: list[Any]) -> tuple[int | None, list[str]]:
     """Return the batch size that the file is bound to, None where it takes any."""
-    firsts = {dims[0] for i in given if (dims := _dims(i))}
+    firsts = {dims[0] for i in given if (dims := dims_of(i))}
     fixed = firsts - {None}
     if None in firsts or len(fixed) != 1:
         return None, []
@@ -92,7 +80,7 @@ def _input(spec: ModelSpec, value: Any, notes: list[str]) -> TensorFacts:
             spec,
             f"takes {value.name} in a type that is not drawn here (float32, int64 and bool are)",
         )
-    _, *rest = _dims(value) or [None]
+    _, *rest = dims_of(value) or [None]
     shape = tuple(_size(spec, value.name, n, d, len(rest), notes) for n, d in enumerate(rest))
     high = VOCAB - 1 if kind == "int64" else 1
     if kind == "int64":
@@ -125,59 +113,6 @@ def _sizes(inputs: tuple[TensorFacts, ...]) -> dict[str, int]:
     if len(first.shape) == 1 and first.dtype == "int64":
         return {"seq": first.shape[0], "vocab": first.high + 1}
     return {"features": first.shape[0]} if len(first.shape) == 1 else {}
-
-
-def _flops(
-    onnx: Any, model: Any, given: list[Any], inputs: tuple[TensorFacts, ...], batch: int
-) -> tuple[int | None, str | None]:
-    """Return the FLOPs of a batch by the shapes of all products, or None and why not."""
-    kinds = {n.op_type for n in model.graph.node}
-    # A function of the file's own, or of an extension, may compute anything.
-    foreign = {n.op_type for n in model.graph.node if n.domain not in _STANDARD} - _COMPUTES
-    if foreign:
-        return None, f"{', '.join(sorted(foreign)[:3])} is not of the standard: not counted"
-    if kinds & _UNCOUNTED:
-        return None, f"{', '.join(sorted(kinds & _UNCOUNTED))} is not counted"
-    if not kinds & _COMPUTES:
-        return None, "it has no product and no convolution"
-    fixed = onnx.ModelProto()
-    fixed.CopyFrom(model)
-    values = [i for i in fixed.graph.input if i.name in {g.name for g in given}]
-    for value, facts_ in zip(values, inputs, strict=True):
-        dims = value.type.tensor_type.shape.dim
-        for dim, size in zip(dims, (batch, *facts_.shape), strict=False):
-            dim.dim_value = size
-    try:
-        inferred = onnx.shape_inference.infer_shapes(fixed, data_prop=True).graph
-    except Exception as e:
-        return None, f"its shapes cannot be inferred ({type(e).__name__})"
-    shapes: dict[str, list[int | None]] = {w.name: list(w.dims) for w in inferred.initializer}
-    for value in [*inferred.input, *inferred.output, *inferred.value_info]:
-        shapes[value.name] = _dims(value)
-    total = 0
-    for node in inferred.node:
-        if node.op_type not in _COMPUTES:
-            continue
-        found = _of_node(node, shapes)
-        if found is None:
-            return None, f"the shapes at {node.op_type} {node.name} are not known"
-        total += found
-    return total, None
-
-
-def _of_node(node: Any, shapes: dict[str, list[int | None]]) -> int | None:
-    known = [shapes.get(name) for name in (*node.input[:2], node.output[0])]
-    if any(k is None or None in k for k in known):
-        return None
-    x, w, out = ([int(d or 0) for d in k or ()] for k in known)
-    if node.op_type in ("Conv", "FusedConv"):
-        return 2 * prod(out) * prod(w[1:])
-    if node.op_type == "ConvTranspose":
-        return 2 * prod(x) * prod(w[1:])
-    inner = x[-1]
-    if node.op_type == "Gemm" and any(a.name == "transA" and a.i for a in node.attribute):
-        inner = x[0]
-    return 2 * prod(out) * inner
 
 
 def _version(graph: Any, weights: dict[str, tuple[int, ...]]) -> int:
