@@ -29,7 +29,7 @@ class Looper:
         runtime = registry.runtimes()[case.runtime]
         if runtime.open_loop is None:
             raise Unavailable(
-                f"{case.runtime} has no training loop here: choose torch or torch-compile"
+                f"{case.runtime} has no training loop here: choose torch, torch-compile or jax"
             )
         limit_memory(request.memory_limit_bytes)
         runtime.configure(request.threads)

@@ -71,13 +71,22 @@ def choose(
         name = workload or WORKLOAD
         found = Training(
             workload=name,
-            runtime=runtime or RUNTIME,
+            runtime=runtime or _default(name),
             device=device or DEVICE,
             dtype=dtype or DTYPE,
             batch_size=batch_size or registry.networks()[name].variant.batch_size,
         )
     _check(found)
     return found
+
+
+def _default(workload: str) -> str:
+    """Return the runtime of a network where none was named: torch, or what it is made in."""
+    speaks = registry.networks()[workload].workload.dialects
+    if not speaks or registry.runtimes()[RUNTIME].dialect in speaks:
+        return RUNTIME
+    able = (n for n, r in registry.runtimes().items.items() if r.open_loop and r.dialect in speaks)
+    return next(able, RUNTIME)
 
 
 def _check_loop(name: str) -> None:

@@ -503,7 +503,7 @@ def test_a_model_in_flax_is_run_by_jax(capsys: pytest.CaptureFixture[str]) -> No
     assert status_of(run) == 0
     done = store.load(Path("r.json")).measurements
     assert [(m.runtime, m.status) for m in done] == [("jax", "ok")] * 4
-    for verb in ("inspect", "advise", "validate"):
+    for verb in ("inspect", "advise"):
         assert status_of([verb, "--model", "flaxnet.py:make"]) == 2
         assert "is made in jax: torch cannot train it" in capsys.readouterr().err
 

@@ -403,7 +403,7 @@ def test_a_jax_program_is_traced_in_the_precision_of_its_case() -> None:
     wanted = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": None}
     for dtype, precision in wanted.items():
         case = kernel_case("jax", "gemm", device="cuda:0", dtype=dtype)
-        with jax_dialect._precision(jax, case):
+        with jax_dialect.precision(jax, case.dtype, case.device):
             assert jax.config.jax_default_matmul_precision == precision
 
 

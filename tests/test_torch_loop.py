@@ -348,8 +348,8 @@ def test_the_child_runs_the_parts_that_it_is_asked_for(
 
 
 def test_the_child_without_a_loop_says_so(looper: Callable[[str], Looper]) -> None:
-    with pytest.raises(Unavailable, match="jax has no training loop here"):
-        looper("jax")
+    with pytest.raises(Unavailable, match="onnxruntime has no training loop here"):
+        looper("onnxruntime")
     with pytest.raises(HwbenchError, match="no loop is open"):
         Looper().part(LoopPart(what="epoch"))
 

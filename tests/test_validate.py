@@ -328,7 +328,7 @@ def test_an_earlier_file_at_the_same_place_is_set_aside(go: Validate, tmp_path: 
     [
         ({"workload": "resnet19"}, "no workload is named 'resnet19'.*resnet18"),
         ({"runtime": "torhc"}, "no runtime is named 'torhc'"),
-        ({"runtime": "jax"}, "--runtime jax: it has no training loop here: torch"),
+        ({"runtime": "onnxruntime"}, "--runtime onnxruntime: it has no training loop here: jax"),
         ({"runtime": "onnxruntime"}, "no training loop here"),
         ({"minutes": 0.0}, "--minutes must be above 0, found 0"),
         ({"minutes": float("nan")}, "--minutes must be above 0"),

@@ -85,7 +85,7 @@ def test_a_short_spread_is_a_short_measurement(command: Callable[..., int], tmp_
 def test_the_command_exits_with_the_contracts_statuses(
     command: Callable[..., int], machine: LoopMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command("--runtime", "jax") == 2
+    assert command("--runtime", "onnxruntime") == 2
     machine.script.slowed = lambda at_s: 1.0 if at_s < 165.5 else 1.5
     assert command() == 1
     assert "OUTSIDE" in capsys.readouterr().err

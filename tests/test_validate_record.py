@@ -44,7 +44,7 @@ def _training(**changed: Any) -> Any:
 def test_a_record_says_what_to_train_and_what_its_steps_take(
     go: Validate, machine: LoopMachine, tmp_path: Path
 ) -> None:
-    cases = [INFERENCE, _training(runtime="jax", batch_size=64), _training(batch_size=16)]
+    cases = [INFERENCE, _training(runtime="onnxruntime", batch_size=64), _training(batch_size=16)]
     value = go(record=_record(tmp_path, *cases), workload=None).validation
     case = value.rehearsal.case
     assert (case.workload, case.runtime, case.batch_size) == ("mlp_small", "torch", 16)
@@ -62,7 +62,7 @@ def test_a_record_says_what_to_train_and_what_its_steps_take(
     [
         ([INFERENCE], {"workload": None}, "has no training case"),
         ([INFERENCE], {}, "no training of mlp_small"),
-        ([_training(runtime="jax")], {}, "jax/cpu/float32 at batch 32"),
+        ([_training(runtime="onnxruntime")], {}, "onnxruntime/cpu/float32 at batch 32"),
         ([_training()], {"batch_size": 8}, "torch/cpu/float32 at batch 32"),
     ],
 )

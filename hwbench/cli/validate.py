@@ -31,7 +31,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--minutes", type=float, default=3.0, show_default=True, help="Of training.")
 @click.option("--batch-size", type=Count(), metavar="N", help="Default: the workload's own.")
-@click.option("--runtime", metavar="R", help="torch (default) or torch-compile.")
+@click.option("--runtime", metavar="R", help="torch (default), torch-compile, jax.")
 @click.option("--device", metavar="D", help="Default: cpu.")
 @click.option("--dtype", metavar="T", help="Default: float32.")
 @click.option(

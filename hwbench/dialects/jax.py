@@ -40,9 +40,9 @@ def prepare_kernel(kernel: Kernel, case: Case, rng: Any) -> Program:
         drawn = kernel.inputs(case.shape, rng)
         if kernel.host_inputs:
             return _fitted(jax, drawn, case.dtype)
-        return _placed(jax, drawn, case.dtype, device)
+        return to_device(jax, drawn, case.dtype, device)
 
-    with _precision(jax, case):
+    with precision(jax, case.dtype, case.device):
         if case.phase == "backward":
             parts = _backward(jax, function, draw, rng)
         elif kernel.host_inputs:  # a transfer is jax's own act: there is nothing to compile
@@ -68,18 +68,15 @@ def prepare_workload(
 
     def draw(rng: Any) -> tuple[tuple[Any, ...], Any]:
         inputs, targets = workload.batch(config, case.batch_size or 1, rng)
-        *placed, labels = _placed(jax, (*inputs, targets), half, device)
+        *placed, labels = to_device(jax, (*inputs, targets), half, device)
         return tuple(placed), labels
 
     inputs, targets = draw(rng)
     model = workload.build_flax(config, storage(case.dtype))
     shapes = variable_shapes(workload, model, inputs, targets)
-    if workload.own:
-        variables = _initial(jax, model, inputs, half, device)
-    else:
-        variables = _variables(jax, shapes, workload.embeddings, half, device)
+    variables = begun(workload, model, shapes, inputs, half, device)
     taught = None
-    with _precision(jax, case):
+    with precision(jax, case.dtype, case.device):
         if case.phase == "inference":
             parts = _inference(jax, model, variables, inputs, draw)
         elif build is not None:
@@ -124,10 +121,10 @@ def _program(
     )
 
 
-def _precision(jax: Any, case: Case) -> AbstractContextManager[Any]:
+def precision(jax: Any, dtype: str, device: str) -> AbstractContextManager[Any]:
     """Return the context in which to trace: on a GPU float32 products are TF32 unless told."""
-    wanted = {"float32": "highest", "tf32": "tensorfloat32"}.get(case.dtype)
-    if wanted is None or case.device == "cpu":
+    wanted = {"float32": "highest", "tf32": "tensorfloat32"}.get(dtype)
+    if wanted is None or device == "cpu":
         return nullcontext()
     context: AbstractContextManager[Any] = jax.default_matmul_precision(wanted)
     return context
@@ -253,6 +250,16 @@ def variable_shapes(workload: Workload, model: Any, inputs: Sequence[Any], targe
     return jax.eval_shape(init, key, *inputs, targets)
 
 
+def begun(
+    workload: Workload, model: Any, shapes: Any, inputs: Sequence[Any], dtype: str, device: Any
+) -> Any:
+    """Return the variables of a network: made, or those that a user's own begins with."""
+    jax = on.library()
+    if workload.own:
+        return _initial(jax, model, inputs, dtype, device)
+    return _variables(jax, shapes, workload.embeddings, dtype, device)
+
+
 def _variables(jax: Any, shapes: Any, embeddings: Sequence[str], dtype: str, device: Any) -> Any:
     """Return the variables of `shapes` from hwbench.weights, parameters rounded to `dtype`."""
     variables = weights.flax_variables(shapes, embeddings)
@@ -273,7 +280,7 @@ def _dtype(jax: Any, name: str) -> Any:
     return jax.numpy.dtype(storage(name))
 
 
-def _placed(jax: Any, values: Sequence[Any], dtype: str, device: Any) -> tuple[Any, ...]:
+def to_device(jax: Any, values: Sequence[Any], dtype: str, device: Any) -> tuple[Any, ...]:
     """Return NumPy arrays on `device`, as `_fitted` makes them."""
     return tuple(jax.device_put(v, device, may_alias=False) for v in _fitted(jax, values, dtype))
 

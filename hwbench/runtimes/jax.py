@@ -16,4 +16,5 @@ RUNTIME = Runtime(
     configure=later(_DEVICE, "configure"),
     prepare_kernel=later(_DIALECT, "prepare_kernel"),
     prepare_workload=later(_DIALECT, "prepare_workload"),
+    open_loop=later("hwbench.dialects.jax_loop", "JaxLoop"),
 )
