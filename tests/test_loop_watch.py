@@ -4,6 +4,7 @@ import json
 import math
 import random
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -368,11 +369,9 @@ def test_hugging_faces_trainer_is_watched(tmp_path: Path) -> None:
     assert found.wall_s > 0 and not found.told  # so few steps foretell nothing
 
 
-def test_lightnings_trainer_is_watched_and_without_it_the_line_is_told(
+def test_without_lightning_a_line_tells_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import types
-
     from hwbench import loop_callbacks
     from hwbench.errors import Unavailable
 
@@ -380,14 +379,59 @@ def test_lightnings_trainer_is_watched_and_without_it_the_line_is_told(
     monkeypatch.setitem(sys.modules, "lightning.pytorch", None)
     with pytest.raises(Unavailable, match="pip install lightning"):
         loop_callbacks.lightning()
-    fake = types.ModuleType("lightning.pytorch")
-    fake.Callback = type("Callback", (), {})  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "lightning", types.ModuleType("lightning"))
-    monkeypatch.setitem(sys.modules, "lightning.pytorch", fake)
+
+
+@pytest.mark.parametrize(("asked", "steps"), [
+    ({"max_epochs": 3}, 12), ({"max_epochs": -1, "max_steps": 7}, 7),
+    ({"max_epochs": 5, "max_steps": 4, "accumulate_grad_batches": 2}, 8),
+])  # fmt: skip
+def test_lightnings_trainer_tells_how_many_batches_there_are(
+    asked: dict[str, Any], steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch")
+    from hwbench.dialects.torch_vision import let_torchvision_import
+
+    let_torchvision_import()
+    lightning = pytest.importorskip("lightning")
+    from hwbench import loop_callbacks
+
+    class Net(lightning.LightningModule):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(4, 1)
+
+        def training_step(self, batch: Any, index: int) -> Any:
+            return self.layer(batch[0]).square().mean()
+
+        def configure_optimizers(self) -> Any:
+            return torch.optim.SGD(self.parameters(), lr=0.01)
+
+    data = torch.utils.data.TensorDataset(torch.randn(32, 4))
     callback = loop_callbacks.lightning(meters=False)
-    trainer = types.SimpleNamespace(num_training_batches=5, max_epochs=2)
-    callback.on_train_start(trainer, None)
-    for n in range(10):
-        callback.on_train_batch_end(trainer, None, None, None, n)
-    callback.on_train_end(trainer, None)
-    assert callback.watch.result is not None and callback.watch.result.steps == 10
+    warnings.simplefilter("ignore")  # Lightning has much to say of so small a training
+    trainer = lightning.Trainer(
+        **asked, accelerator="cpu", logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, callbacks=[callback],
+        default_root_dir=tmp_path,
+    )  # fmt: skip
+    trainer.fit(Net(), torch.utils.data.DataLoader(data, batch_size=8))
+    found = callback.watch.result
+    assert found is not None and (found.steps, found.total_steps) == (steps, steps)
+
+
+def test_a_trainer_without_an_end_is_not_watched(capsys: pytest.CaptureFixture[str]) -> None:
+    from hwbench.dialects.torch_vision import let_torchvision_import
+
+    pytest.importorskip("torch")
+    let_torchvision_import()
+    pytest.importorskip("lightning")
+    from types import SimpleNamespace
+
+    from hwbench import loop_callbacks
+
+    callback = loop_callbacks.lightning(meters=False)
+    endless = SimpleNamespace(max_epochs=-1, max_steps=-1, num_training_batches=5)
+    callback.on_train_start(endless, None)
+    callback.on_train_batch_end(endless, None, None, None, 0)
+    callback.on_train_end(endless, None)
+    assert "has no end that is known" in capsys.readouterr().err

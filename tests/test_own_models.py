@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
@@ -584,47 +585,38 @@ def test_a_flax_model_is_trained_by_its_own_loss_and_optimiser() -> None:
 
 
 LIGHTNING = """
-import sys, types, torch
-lightning = types.ModuleType("lightning")
-class LightningModule(torch.nn.Module):
-    pass
-lightning.LightningModule = LightningModule
-sys.modules.setdefault("lightning", lightning)
-class Net(sys.modules["lightning"].LightningModule):
+import lightning, torch
+class Net(lightning.LightningModule):
     def __init__(self):
-        super().__init__(); self.layer = torch.nn.Linear(4, 2)
+        super().__init__(); self.save_hyperparameters(); self.layer = torch.nn.Linear(4, 2)
     def forward(self, x): return self.layer(x)
     def training_step(self, batch, index):
         x, y = batch
-        return {"loss": ((self(x) - y) ** 2).sum()}
+        loss = ((self(x) - y) ** 2).sum()
+        self.log("train_loss", loss)
+        return {"loss": loss}
     def configure_optimizers(self):
-        return [torch.optim.SGD(self.parameters(), lr=0.01)], []
+        optimizer = torch.optim.SGD(self.parameters(), lr=0.01)
+        return [optimizer], [torch.optim.lr_scheduler.StepLR(optimizer, 1)]
     def train_dataloader(self):
-        return [(torch.randn(6, 4), torch.randn(6, 2))]
+        data = torch.utils.data.TensorDataset(torch.randn(20, 4), torch.randn(20, 2))
+        return torch.utils.data.DataLoader(data, batch_size=6)
 """
 
 
+@pytest.mark.skipif(find_spec("lightning") is None, reason="Lightning is not installed")
 def test_a_lightning_module_is_trained_by_its_own_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    import importlib
-    import sys
-
     Path("litmodel.py").write_text(LIGHTNING)
     monkeypatch.syspath_prepend(str(Path.cwd()))
     monkeypatch.delitem(sys.modules, "litmodel", raising=False)
-    before = sys.modules.get("lightning")
-    importlib.import_module("litmodel")
-    try:
-        facts = described("lightning:litmodel:Net")
-        assert facts.loss == "own" and facts.optimizer.said == "SGD" and facts.batch_size == 6
-        network = own_models.adopt(facts)
-        program = dialect.prepare_workload(
-            network.workload, network.variant.config, training(network), np.random.default_rng(7)
-        )
-        first, *_, last = program.answer(20).outputs[0]
-        assert last < first
-    finally:
-        if before is None:
-            del sys.modules["lightning"]
+    facts = described("lightning:litmodel:Net")
+    assert facts.loss == "own" and facts.optimizer.said == "SGD" and facts.batch_size == 6
+    network = own_models.adopt(facts)
+    program = dialect.prepare_workload(
+        network.workload, network.variant.config, training(network), np.random.default_rng(7)
+    )
+    first, *_, last = program.answer(20).outputs[0]
+    assert last < first
 
 
 def test_a_real_child_says_what_a_user_s_code_did(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,8 +4,9 @@ import importlib
 from dataclasses import replace
 from typing import Any
 
+from hwbench.dialects.torch_vision import when_torchvision_is_imported
 from hwbench.dialects.user_code import Given, given, raised, wrong
-from hwbench.errors import Unavailable
+from hwbench.errors import Unavailable, one_line
 from hwbench.model_spec import ModelSpec
 
 LIBRARIES = ("lightning", "pytorch_lightning")
@@ -22,6 +23,7 @@ def of_lightning(spec: ModelSpec) -> Given:
     module = found.model
     if not isinstance(module, library.LightningModule):
         raise wrong(spec, f"makes a {type(module).__name__}, which is no LightningModule")
+    module.log = module.log_dict = _nowhere  # they are the Trainer's, and there is none
     batch = _batch(spec, module, library.LightningModule)
     optimizer = _optimizer(spec, module)
     if batch is None:
@@ -32,12 +34,22 @@ def of_lightning(spec: ModelSpec) -> Given:
     )
 
 
+def _nowhere(*values: Any, **more: Any) -> None:
+    """Stand in for logging."""
+
+
 def _library() -> Any:
+    when_torchvision_is_imported()
     for name in LIBRARIES:
         try:
             return importlib.import_module(name)
-        except ModuleNotFoundError:
-            continue
+        except ModuleNotFoundError as e:
+            if e.name != name:
+                raise Unavailable(
+                    f"{name} needs {e.name}, which is not installed", REMEDY
+                ) from None
+        except Exception as e:  # of a library that does not fit the others
+            raise Unavailable(f"{name} cannot be imported: {one_line(str(e))}", REMEDY) from None
     raise Unavailable("lightning: names a LightningModule, and Lightning is not installed", REMEDY)
 
 

@@ -6,6 +6,7 @@ defined: "operator torchvision::nms does not exist". With their schemas alone it
 and transforms work, the compiled operators do not.
 """
 
+import sys
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +32,22 @@ def let_torchvision_import() -> Any:
         if not hasattr(torch.ops.torchvision, name):
             library.define(name + SCHEMA)
     return library
+
+
+class _First:
+    """A finder that finds nothing: it sees to it that torchvision can be imported, once."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        """Return None, having defined the schemas where torchvision is what is asked for."""
+        if name == "torchvision":
+            sys.meta_path.remove(self)  # type: ignore[arg-type]
+            let_torchvision_import()
+
+
+def when_torchvision_is_imported() -> None:
+    """Have `let_torchvision_import` called before whoever imports torchvision, if anybody does."""
+    if not any(isinstance(finder, _First) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _First())  # type: ignore[arg-type]
 
 
 def _compiled_part_loads() -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from hwbench.dialects.torch_vision import when_torchvision_is_imported
 from hwbench.errors import BadInput, HwbenchError, one_line
 from hwbench.model_spec import ModelSpec
 
@@ -96,6 +97,7 @@ def _found(spec: ModelSpec) -> Any:
 
 def _module(spec: ModelSpec) -> Any:
     """Import the module; a file's folder, or the working folder, is looked in first."""
+    when_torchvision_is_imported()
     try:
         if spec.kind != "file":
             sys.path.insert(0, os.getcwd())
