@@ -13,6 +13,7 @@ from hwbench import (
     data_made,
     estimate_plan,
     hardened,
+    own_models,
     plan_rows,
     record_finding,
     registry,
@@ -20,6 +21,7 @@ from hwbench import (
     sharing,
     spending,
     targets,
+    training_choice,
 )
 from hwbench.child import Child
 from hwbench.estimate_plan import Request
@@ -113,8 +115,8 @@ def _measured(request: Request, wanted: Wanted, progress: Progress, spawn: Spawn
         profile=MEASURE_PROFILE,
         selection=Selection(
             only=("workload/*",),
-            models=(request.workload,),
-            runtimes=(wanted.runtime or "torch",),
+            models=(own_models.spec_of(request.workload),),
+            runtimes=(wanted.runtime or training_choice.default_runtime(request.workload),),
             devices=(wanted.device,) if wanted.device else (),
             dtypes=(wanted.dtype,) if wanted.dtype else (),
             batch_sizes=(wanted.batch_size,) if wanted.batch_size else (),

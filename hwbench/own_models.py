@@ -28,6 +28,12 @@ def facts_of(name: str) -> ModelFacts | None:
     return _facts.get(name)
 
 
+def spec_of(name: str) -> str:
+    """Return what `--model` names a network by: its spec, or the name of a workload."""
+    facts = _facts.get(name)
+    return facts.spec if facts else name
+
+
 def graph_of(name: str) -> Path | None:
     """Return the file of an ONNX graph of the user's own; None for what is none."""
     facts = _facts.get(name)

@@ -18,6 +18,7 @@ from hwbench import (
     outcomes,
     step_source,
     store,
+    training_choice,
 )
 from hwbench.child import ChildFailed
 from hwbench.device import Environment
@@ -185,7 +186,8 @@ def _loader(
     )
     if known is not None or not request.measure:
         return known, None if known else "it was not measured, and --no-measure forbids it"
-    runtime = step.case.runtime if step.case.runtime.startswith("torch") else "torch"
+    own = step.case.runtime
+    runtime = own if own.startswith("torch") else training_choice.default_runtime(request.workload)
     try:
         found = loader_measuring.measure(
             request.workload,

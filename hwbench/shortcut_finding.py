@@ -8,14 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hwbench import host, record_finding, registry, step_source, store
+from hwbench import (
+    host,
+    own_models,
+    record_finding,
+    registry,
+    step_source,
+    store,
+    training_choice,
+)
 from hwbench.case import HARDENING, SHORTCUT, OptionValue
 from hwbench.errors import BadInput
 from hwbench.estimate_plan import Request
 from hwbench.measurement import Measurement, Record
 from hwbench.step_source import Wanted
 
-RUNTIME = "torch"  # in which every shortcut is written; taken where none is asked for
 Measure = Callable[[], tuple[Record, Path]]  # runs the steps here, each in every round
 
 
@@ -53,9 +60,11 @@ def find(request: Request, names: Sequence[str], results: Path, measure: Measure
             return _steps(record, path, request, names)
     if request.records or not request.measure:
         asked = ", ".join(map(str, request.records)) or "no record of this machine"
+        model = own_models.spec_of(request.workload)
+        runtime = training_choice.default_runtime(request.workload)
         raise BadInput(
             f"{asked}: lacks the steps of {request.workload} by {', '.join(names)}: measure them"
-            f" with `hwbench run --model {request.workload} --runtime torch"
+            f" with `hwbench run --model {model} --runtime {runtime}"
             f" {' '.join(f'--{_kind(n)} {n}' for n in names)}`"
         )
     record, path = measure()
@@ -101,7 +110,8 @@ def setting(record: Record, request: Request, names: Sequence[str]) -> Wanted | 
     """
     open_to = Wanted(
         workload=request.workload,
-        runtime=request.runtime or (None if request.records else RUNTIME),
+        runtime=request.runtime
+        or (None if request.records else training_choice.default_runtime(request.workload)),
         device=request.device,
         dtype=request.dtype,
     )

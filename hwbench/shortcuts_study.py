@@ -16,12 +16,14 @@ from hwbench import (
     instances,
     memory_fit,
     openings,
+    own_models,
     registry,
     run,
     sharing,
     shortcut_finding,
     shortcut_making,
     step_source,
+    training_choice,
 )
 from hwbench.child import Child
 from hwbench.errors import BadInput
@@ -130,8 +132,8 @@ def _measured(
         profile=PROFILE,
         selection=Selection(
             only=("workload/*",),
-            models=(request.workload,),
-            runtimes=(request.runtime or shortcut_finding.RUNTIME,),
+            models=(own_models.spec_of(request.workload),),
+            runtimes=(request.runtime or training_choice.default_runtime(request.workload),),
             devices=(request.device,) if request.device else (),
             dtypes=(request.dtype,) if request.dtype else (),
             batch_sizes=(request.batch_size,) if request.batch_size else (),

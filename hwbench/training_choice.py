@@ -71,7 +71,7 @@ def choose(
         name = workload or WORKLOAD
         found = Training(
             workload=name,
-            runtime=runtime or _default(name),
+            runtime=runtime or default_runtime(name),
             device=device or DEVICE,
             dtype=dtype or DTYPE,
             batch_size=batch_size or registry.networks()[name].variant.batch_size,
@@ -80,7 +80,7 @@ def choose(
     return found
 
 
-def _default(workload: str) -> str:
+def default_runtime(workload: str) -> str:
     """Return the runtime of a network where none was named: torch, or what it is made in."""
     speaks = registry.networks()[workload].workload.dialects
     if not speaks or registry.runtimes()[RUNTIME].dialect in speaks:

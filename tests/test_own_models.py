@@ -487,6 +487,32 @@ def field(): return Field(), np.random.rand(2, 8, 8, 3).astype("float32")
 """
 
 
+def test_what_is_measured_for_an_answer_is_named_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    written(CONV)
+    asked: list[Any] = []
+
+    def run(options: Any, *rest: Any) -> Any:
+        asked.append(model_naming.named(options.selection.models, here))
+        raise BadInput("far enough")
+
+    monkeypatch.setattr("hwbench.run.run", run)
+    monkeypatch.setattr("hwbench.child.Child", here)
+    for verb in ("estimate", "shortcuts"):
+        plan = [verb, "--model", "net.py:make", "--samples", "1k"]
+        assert status_of([*plan, "--epochs", "1"] if verb == "estimate" else plan) == 2
+        own_models.forget()
+    assert asked == [("net:make",), ("net:make",)]
+
+
+PLAIN = """
+import flax.linen as nn, numpy as np
+class Net(nn.Module):
+    @nn.compact
+    def __call__(self, x): return nn.Dense(5)(nn.relu(nn.Dense(16)(x)))
+def make(): return Net(), np.random.rand(4, 8).astype("float32")
+"""
+
+
 def test_a_model_in_flax_is_run_by_jax(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("flax")
     Path("flaxnet.py").write_text(FLAX)
@@ -504,6 +530,12 @@ def test_a_model_in_flax_is_run_by_jax(capsys: pytest.CaptureFixture[str]) -> No
     assert status_of(run) == 0
     done = store.load(Path("r.json")).measurements
     assert [(m.runtime, m.status) for m in done] == [("jax", "ok")] * 4
+    Path("plain.py").write_text(PLAIN)
+    probe = ["run", "--model", "plain.py:make", "--profile", "smoke", "--only", "*probe*",
+             "--runtime", "jax", "--shortcut", "linear_probe", "--out", "p.json"]  # fmt: skip
+    assert status_of(probe) == 0
+    (probed,) = store.load(Path("p.json")).measurements
+    assert probed.taught is not None and probed.taught.trainable_parameters == 16 * 5 + 5
     for verb in ("inspect", "advise"):
         assert status_of([verb, "--model", "flaxnet.py:make"]) == 2
         assert "is made in jax: torch cannot train it" in capsys.readouterr().err

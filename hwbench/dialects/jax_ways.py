@@ -93,8 +93,9 @@ def blocks_of(
 
     def listen(following: Any, arguments: Any, keywords: Any, context: Any) -> Any:
         path, result = context.module.path, following(*arguments, **keywords)
-        if path and context.method_name in ("__call__", "attend"):
-            dense = isinstance(context.module, nn.Dense)
+        dense = isinstance(context.module, nn.Dense)
+        wraps = workload.own and path == ("module",) and not dense  # all of the user's own module
+        if path and not wraps and context.method_name in ("__call__", "attend"):
             called.append((".".join(path), dense and context.method_name == "__call__"))
         return result
 
