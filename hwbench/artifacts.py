@@ -27,6 +27,8 @@ _SOURCES = (
     "workload.py",
     "dialects/torch*.py",
     "dialects/onnx.py",
+    "dialects/onnx_edge.py",
+    "edge_making.py",
     "architectures/*.py",
 )
 _LIBRARIES = ("torch", "numpy", "onnx", "onnxscript")
@@ -112,6 +114,36 @@ class Artifacts:
             ),
         )
 
+    def edge_model(
+        self, case: Case, precision: str, model: Path, batch_size: int, data: str | None
+    ) -> Path:
+        """Return the file of a float32 `model` in a precision, its facts beside it."""
+        stamp = model.stat()
+        of_data = _stamp(data) if data else ""
+        name = key(
+            "edge",
+            case.name,
+            precision=precision,
+            batch_size=batch_size,
+            model=f"{model}:{stamp.st_size}:{stamp.st_mtime_ns}",
+            data=of_data,
+        )
+        return self._made(
+            name,
+            "model.onnx",
+            lambda path: (
+                "edge_model",
+                protocol.EdgeModel(
+                    workload=case.name,
+                    model=str(model),
+                    precision=precision,
+                    batch_size=batch_size,
+                    data=data,
+                    path=path,
+                ),
+            ),
+        )
+
     def _made(self, name: str, file: str, request: Callable[[str], tuple[str, object]]) -> Path:
         """Return the cached file, made in a folder of its own and moved there whole."""
         target = self._cache / name
@@ -133,6 +165,16 @@ class Artifacts:
             shutil.rmtree(scratch, ignore_errors=True)
         prune(self._cache, keep=target)
         return target / file
+
+
+def _stamp(data: str) -> str:
+    """Return what changes with the user's data, as far as their outside tells."""
+    path = Path(data).absolute()
+    try:
+        found = path.stat()
+    except OSError:
+        return str(path)
+    return f"{path}:{found.st_size}:{found.st_mtime_ns}"
 
 
 def prune(cache: Path, keep: Path) -> None:

@@ -6,10 +6,11 @@ A death, a hang or a failure is the visit's result, never an error here.
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 
-from hwbench import alternating, fitting, planning, scenarios
+from hwbench import alternating, edge_limits, fitting, planning, scenarios
 from hwbench.case import Case
 from hwbench.child import ChildFailed
 from hwbench.crew import Crew
+from hwbench.edge_facts import EDGE
 from hwbench.measurement import Protocol
 from hwbench.preparation import Preparation
 from hwbench.profile import family
@@ -41,10 +42,11 @@ class Asking:
     def visit(self, case: Case, number: int, check: bool) -> VisitResult:
         """Have the case visited in round `number`; `check`: its answer is held first."""
         try:
-            return self._asked(case, number, check=check)
+            result = self._asked(case, number, check=check)
         except ChildFailed as e:
             self.crew.lose(case)
-            return failure(case, number, e.code, str(e))
+            result = failure(case, number, e.code, str(e))
+        return self._edged(case, result)
 
     def in_turn(
         self, cases: Sequence[Case], number: int, unchecked: Container[str]
@@ -105,6 +107,8 @@ class Asking:
         blocked = self.preparation.blocked(case.plain)
         if blocked is not None:
             return failure(case, number, blocked.code, blocked.reason)
+        if EDGE in case.options and (why := edge_limits.not_here(case)) is not None:
+            return failure(case, number, "unavailable", why)
         child = self.crew.member(case)
         start = self.clock()
         request = VisitRequest(
@@ -119,6 +123,7 @@ class Asking:
             keep=keep or (not self.protocol.fresh_processes and not trial),
             trial=trial,
             memory_limit_bytes=self.crew.memory_limit(case),
+            model_limit_bytes=self.crew.model_limit(case),
             serving=self._terms(case),
             draw=draw,
             **self.preparation.paths(case.plain),
@@ -130,6 +135,15 @@ class Asking:
             return replace(result, id=case.id, took_s=self.clock() - start)
         reason = (reply.reason or "it failed") + (f": {reply.remedy}" if reply.remedy else "")
         return failure(case, number, reply.code or "error", reason)
+
+    def _edged(self, case: Case, result: VisitResult) -> VisitResult:
+        """Return what came of a visit under an edge profile: that it does not fit is an answer."""
+        if EDGE not in case.options:
+            return result
+        told = replace(result, edge=self.preparation.edge_model(case))
+        if result.code != "memory":
+            return told
+        return replace(told, code="unavailable", reason=edge_limits.too_large(case, self.protocol))
 
     def _limit_s(self, case: Case) -> float:
         """Return how long a visit may take: the protocol's limit, more for a case of much work."""

@@ -6,6 +6,7 @@ from typing import Any
 from hwbench.case import Shape
 from hwbench.errors import WrongAnswer
 from hwbench.kernel import Kernel
+from hwbench.measurement import Checked
 from hwbench.runtime import Answer
 
 DIRECTIONS = 4
@@ -153,3 +154,24 @@ def finite(answer: Answer) -> None:
 
     if not all(np.isfinite(a).all() for a in answer.outputs):
         raise WrongAnswer("its answer is not finite on its own inputs")
+
+
+def same(before: Answer, after: Answer, tolerance: float) -> None:
+    """Raise WrongAnswer if the same inputs gave another answer after the timing than before it."""
+    pairs = zip(after.outputs, before.outputs, strict=True)
+    error = max((largest_error(a, b) for a, b in pairs), default=0.0)
+    if not error <= tolerance:
+        raise WrongAnswer(
+            f"its answer changed while it was timed: by {error:.2g} of its size on the same inputs,"
+            f" where {tolerance:.2g} is allowed"
+        )
+
+
+def held(reference: str, error: float, tolerance: float) -> Checked:
+    """Return the check that passed, or raise WrongAnswer with both figures."""
+    if not error <= tolerance:
+        raise WrongAnswer(
+            f"wrong answer: relative error {error:.2g} against {reference},"
+            f" where {tolerance:.2g} is allowed; it was not timed"
+        )
+    return Checked(reference=reference, max_relative_error=error, tolerance=tolerance)

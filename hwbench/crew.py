@@ -5,8 +5,9 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from hwbench import codec, host, sides
+from hwbench import codec, edge_limits, host, sides
 from hwbench.case import SIDE, Case
+from hwbench.edge_facts import EDGE
 from hwbench.measurement import Protocol
 from hwbench.probing import ChildLike, Spawn
 from hwbench.protocol import Reply, VisitResult
@@ -34,23 +35,30 @@ class Crew:
 
     def member(self, case: Case) -> ChildLike:
         """Return the child that visits the case, started if it is not there."""
-        return self._started(self._key(case), self._side if SIDE in case.options else None)
+        side = self._side if SIDE in case.options else None
+        return self._started(self._key(case), side, self.threads(case))
 
     def threads(self, case: Case) -> int:
         """Return the threads that a case's child has."""
+        if EDGE in case.options:
+            return edge_limits.threads(case, self.protocol)
         own = self._side.threads if self._side and SIDE in case.options else None
         return own or self.protocol.threads
+
+    def model_limit(self, case: Case) -> int | None:
+        """Return the memory that a model may take under an edge profile."""
+        return edge_limits.memory_bytes(case, self.protocol) if EDGE in case.options else None
 
     def torch(self) -> ChildLike:
         """Return a child that may import torch, for references and exports."""
         return self._started("preparing" if self.protocol.fresh_processes else "torch")
 
-    def _started(self, key: str, side: Side | None = None) -> ChildLike:
+    def _started(self, key: str, side: Side | None = None, threads: int | None = None) -> ChildLike:
         if key not in self._members:
             beside = self._side is not None and key not in self._alone
             room = self.room_bytes()
             self._limits[key] = room // 2 if room and beside else room
-            threads = (side.threads if side else None) or self.protocol.threads
+            threads = threads or self.protocol.threads
             environment = self._environment() | dict(side.environment if side else {})
             self._members[key] = self._spawn(self._next, threads, environment)
             self._next += 1

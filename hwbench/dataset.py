@@ -42,6 +42,7 @@ class Loading:
     residence: Residence
     workers: NonNegativeInt = 0
     samples: PositiveInt | None = None  # items of an epoch, over and over the dataset's; all
+    augmented: bool = True  # images at a random crop, flipped at random; else at their centre
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,16 @@ Nothing is asked and nothing written here; `rounds.py` does both.
 
 from dataclasses import replace
 
-from hwbench import batch_fit, energy_figures, energy_pass, measurement, summary, verdicts
+from hwbench import (
+    batch_fit,
+    edge_figures,
+    energy_figures,
+    energy_pass,
+    measurement,
+    summary,
+    verdicts,
+)
+from hwbench.edge_facts import EDGE
 from hwbench.energy import EnergyPass
 from hwbench.journal import Header
 from hwbench.measurement import Measurement, Record
@@ -55,8 +64,16 @@ class Ledger:
         seen = self.visits[case_id]
         return summary.measurement(planned, seen, self.header.protocol, self._surroundings)
 
+    def _with_edge(self, m: Measurement) -> Measurement:
+        if EDGE not in m.runtime_options:
+            return m
+        case = next(p.case for p in self.header.cases if p.case.id == m.id)
+        facts = edge_figures.facts(case, m, self.visits[m.id], self.header.protocol)
+        return replace(m, edge=facts)
+
     def _with_loader(self, m: Measurement) -> Measurement:
         found = self.loaders.get(m.id)
+        m = self._with_edge(m)
         return replace(m, loader=found.loader, loader_reason=found.reason) if found else m
 
     def record(self, duration_s: float) -> Record:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hwbench import profile, registry
+from hwbench import edge_facts, profile, registry
 from hwbench.errors import UnknownName
 
 if TYPE_CHECKING:
@@ -123,6 +123,23 @@ def _profiles() -> list[Item]:
     ]
 
 
+def _edge_profiles() -> list[Item]:
+    return [
+        Item(
+            name=p.name,
+            summary=f"{p.summary}: {p.threads} threads, {p.memory_bytes / 1024**2:,.4g} MiB",
+            details={
+                "device": p.device,
+                "precisions": ", ".join(p.precisions),
+                "battery_wh": "none" if p.battery_wh is None else p.battery_wh,
+                "source": p.source,
+                "date": p.date.isoformat(),
+            },
+        )
+        for p in edge_facts.profiles().values()
+    ]
+
+
 def _instances() -> list[Item]:
     from hwbench import instances  # its files are read for this list alone
 
@@ -150,6 +167,7 @@ _LISTS: dict[str, Callable[[], list[Item]]] = {
     "shortcuts": _shortcuts,
     "settings": _settings,
     "profiles": _profiles,
+    "edge-profiles": _edge_profiles,
     "instances": _instances,
 }
 _SHELVES: dict[str, Callable[[], registry.Shelf[Any]]] = {

@@ -19,6 +19,7 @@ from hwbench.bounds import (
 from hwbench.case import Kind, OptionValue
 from hwbench.cpu_power import CpuPower
 from hwbench.device import Device, Environment
+from hwbench.edge_facts import EdgeFacts
 from hwbench.energy import Energy, EnergyPass, EnergyTerms, Power
 from hwbench.estimate_value import Estimate
 from hwbench.model_facts import ModelFacts
@@ -224,6 +225,7 @@ class Measurement:
     serving: Serving | None = None  # of a scenario that was asked for
     batch: BatchChoice | None = None  # how its batch size was found, where it was looked for
     taught: Taught | None = None  # of a step by a shortcut or a hardening
+    edge: EdgeFacts | None = None  # under an edge profile: its limits, the file, the device itself
     loader: LoaderAdvice | None = None  # --data: the same training on the user's data
     loader_reason: str | None = None
     verdict: Verdict | None = None
@@ -236,6 +238,17 @@ class DataTerms:
 
     path: str
     max_s: PositiveFloat
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeTerms:
+    """What was asked of edge profiles instead of their own; null: their own."""
+
+    memory_bytes: PositiveInt | None = None
+    latency_bound_s: PositiveFloat | None = None
+    rate_per_s: PositiveFloat | None = None
+    threads: PositiveInt | None = None
+    data: str | None = None  # that int8 is calibrated and judged on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,6 +272,7 @@ class Protocol:
     cpu_power: CpuPower | None = None  # what a model of the processor's power goes by
     no_cpu_power: str | None = None  # why there is none
     against: str | None = None  # --against: what the other side of each case was
+    edge: EdgeTerms | None = None  # --edge-profile
     data: DataTerms | None = None  # --data: the networks are trained on the user's own too
     wall_factor: PositiveFloat | None = None  # --wall-factor: the machine over its known parts
 

@@ -15,6 +15,24 @@ def limit_memory(limit_bytes: int | None) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, resource.RLIM_INFINITY))
 
 
+def data_bytes() -> int | None:
+    """Return what RLIMIT_DATA counts of this process now; None where the system does not tell."""
+    return _status("VmData")
+
+
+def resident_bytes() -> int | None:
+    """Return the resident memory of this process now; None where the system does not tell."""
+    return _status("VmRSS")
+
+
+def _status(key: str) -> int | None:
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith(f"{key}:"):
+                return int(line.split()[1]) * 1024
+    return None
+
+
 def reset_peak() -> None:
     """Start the peak of this process's resident memory anew (proc(5), clear_refs)."""
     with suppress(OSError):
@@ -33,3 +51,24 @@ def peak_bytes() -> int | None:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+class ModelMemory:
+    """What a model takes beside the library that runs it, and its limit under an edge profile."""
+
+    def __init__(self) -> None:
+        """Begin without a model."""
+        self._library_bytes: int | None = None  # resident before it was loaded
+
+    def hold(self, limit_bytes: int) -> None:
+        """Hold what is taken from now on to `limit_bytes`."""
+        self._library_bytes = resident_bytes()
+        held = data_bytes()
+        if held is not None:
+            limit_memory(held + limit_bytes)
+
+    def of(self, peak: int | None) -> int | None:
+        """Return what the model took of a process's `peak`; None where none is held."""
+        if self._library_bytes is None or peak is None:
+            return None
+        return max(0, peak - self._library_bytes)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from hwbench import alternating, own_models, registry, scenarios, sides, stopping
 from hwbench.batch import BatchChoice
 from hwbench.case import HARDENING, KERNEL_PHASES, Case
-from hwbench.measurement import Protocol, Work
+from hwbench.edge_facts import QUANTISED
+from hwbench.measurement import EdgeTerms, Protocol, Work
 from hwbench.probed import RuntimeFacts
 from hwbench.profile import ACCELERATOR, CPU, Profile, family
 from hwbench.selection import Selection, group, selected
@@ -64,11 +65,22 @@ def plan(
         visit_s=profile.visit_s,
         visit_limit_s=profile.visit_limit_s,
         min_samples=profile.min_samples,
-        fresh_processes=profile.fresh_processes or selection.processes is not None or two,
+        fresh_processes=profile.fresh_processes
+        or selection.processes is not None
+        or two
+        or bool(selection.edge_profiles),
         threads=threads,
         max_seconds=max_seconds,
         seed=1,
         max_rounds=selection.processes or most,
+        edge=EdgeTerms(
+            memory_bytes=selection.model_memory_bytes,
+            latency_bound_s=selection.latency_bound_s,
+            rate_per_s=selection.rate_per_s,
+            threads=selection.threads,
+        )
+        if selection.edge_profiles
+        else None,
         against=None if selection.against is None else sides.side_of(selection.against).spec,
         precision_frac=selection.precision or profile.precision_frac,
         soak_s=_soak(profile, selection),
@@ -129,7 +141,7 @@ def _skip(case: Case, facts: RuntimeFacts) -> str | None:
         if own is not None and own.fixed_batch and case.batch_size != own.batch_size:
             return f"{case.name} takes batches of {own.batch_size} only"
         dtypes = workload.dtypes
-        if case.dtype not in dtypes:
+        if QUANTISED not in case.options and case.dtype not in dtypes:
             return f"{case.name} has no {case.dtype} form, only {', '.join(dtypes)}"
         if OPTION in case.options:
             why = _no_setting(case)

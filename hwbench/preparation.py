@@ -1,14 +1,24 @@
 """What cases need before their first visit: a reference to be held to, an ONNX file to run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from hwbench import artifacts, host, own_models, planning, probing, registry
+from hwbench import (
+    artifacts,
+    edge_cases,
+    edge_making,
+    host,
+    own_models,
+    planning,
+    probing,
+    registry,
+)
 from hwbench.case import Case
 from hwbench.child import ChildFailed
 from hwbench.crew import Crew
-from hwbench.errors import Unavailable
+from hwbench.edge_facts import EDGE, EdgeModel
+from hwbench.errors import BadRecord, Unavailable
 from hwbench.protocol import Reply
 from hwbench.setting import OPTION
 
@@ -48,14 +58,21 @@ class Needs:
     no_reference: str | None = None
     model: Path | None = None
     check_model: Path | None = None
+    edge: EdgeModel | None = None  # what the file is, under an edge profile
     blocked: Blocked | None = None  # the case cannot run
 
 
 class Preparation:
     """Makes and remembers what each case needs."""
 
-    def __init__(self, crew: Crew, progress: Listener, references: bool = True) -> None:
-        """Take the children to ask; without `references` no answer is going to be checked."""
+    def __init__(
+        self, crew: Crew, progress: Listener, references: bool = True, data: str | None = None
+    ) -> None:
+        """Take the children to ask; without `references` no answer is going to be checked.
+
+        `data` are the user's, by which int8 is calibrated.
+        """
+        self._data = data
         self._crew, self._progress, self._references = crew, progress, references
         self._artifacts = artifacts.Artifacts(self._ask, artifacts.folder())
         self._needs: dict[str, Needs] = {}
@@ -87,7 +104,28 @@ class Preparation:
             self._needs[case.id] = self._made(case)
         return self._needs.get(case.id, Needs())
 
+    def edge_model(self, case: Case) -> EdgeModel | None:
+        """Return what the file of a case under an edge profile is."""
+        return self._of(case).edge if EDGE in case.options else None
+
     def _made(self, case: Case) -> Needs:
+        if EDGE not in case.options:
+            return self._plain(case)
+        plain = self._plain(replace(case, dtype="float32", options={}))
+        if plain.blocked is not None or plain.model is None:
+            return plain
+        precision, size = edge_cases.precision_of(case), case.batch_size or 1
+        try:
+            made = self._artifacts.edge_model(case, precision, plain.model, size, self._data)
+            facts = edge_making.read(made)
+        except (Unavailable, ChildFailed, BadRecord) as e:
+            return Needs(blocked=Blocked(code="error", reason=str(e)))
+        if precision == "float32":
+            return replace(plain, edge=facts)
+        said = "int8 is held to its float32 form, which `edge.model.agreement` tells"
+        return Needs(no_reference=said, model=made, check_model=made, edge=facts)
+
+    def _plain(self, case: Case) -> Needs:
         graph = own_models.graph_of(case.name)
         if graph is not None:
             said = "an ONNX file of one's own has no reference: that it is finite is checked"
@@ -144,7 +182,11 @@ class Preparation:
             return None, f"its float64 reference could not be made: {e}"
 
     def _ask(self, verb: str, request: object) -> Reply:
-        what = {"reference": "the float64 reference", "export": "the ONNX export"}[verb]
+        what = {
+            "reference": "the float64 reference",
+            "export": "the ONNX export",
+            "edge_model": f"the {getattr(request, 'precision', '')} file",
+        }[verb]
         self._progress.note(f"making {what} of {getattr(request, 'workload', '')}")
         try:
             return self._crew.torch().ask(verb, request, LIMIT_S, self._progress.tick)

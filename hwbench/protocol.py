@@ -10,6 +10,7 @@ from typing import Any, Literal
 from hwbench.advised import LoaderAdvice
 from hwbench.bounds import NonNegativeFloat as Seconds
 from hwbench.case import Case
+from hwbench.edge_facts import EdgeModel as EdgeModelFacts
 from hwbench.energy import EnergyPass
 from hwbench.measurement import Checked, Conditions, Memory, Sample, SteadyKind
 from hwbench.served import Search, Terms
@@ -58,6 +59,18 @@ class Export:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EdgeModel:
+    """Make a float32 ONNX file's form in a precision at `path`, calibrated on `data`."""
+
+    workload: str
+    model: str
+    precision: str
+    batch_size: int
+    data: str | None
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class DrawTerms:
     """What a pass for energy is given: so many windows, so long, after a rise that does not count.
 
@@ -92,6 +105,7 @@ class VisitRequest:
     trial: bool = False  # run one iteration only: does it fit?
     serving: Terms | None = None  # of a scenario that was asked for
     draw: DrawTerms | None = None  # run for the meters: nothing is timed
+    model_limit_bytes: int | None = None  # of an edge profile: beside what the library takes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +162,8 @@ class VisitResult:
     taught: Taught | None = None  # of a step by a shortcut or a hardening
     energy: EnergyPass | None = None  # of a pass for energy, or of an idle stretch
     loader: LoaderAdvice | None = None  # of a loop on the user's data
+    model_bytes: int | None = None  # of memory, under an edge profile: beside the library's
+    edge: EdgeModelFacts | None = None  # what the file is
 
 
 @dataclass(frozen=True, kw_only=True)

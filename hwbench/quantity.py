@@ -16,6 +16,10 @@ _DURATIONS = {
 }
 MOST_PIXELS = 8_192  # of a side: an image is made in memory
 MOST_DIGITS = 12  # of a number of levels
+_SIZES = {
+    "": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9,
+    "kib": 1024, "mib": 1024**2, "gib": 1024**3, "k": 1024, "m": 1024**2, "g": 1024**3,
+}  # fmt: skip
 _COUNTS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
 
 
@@ -25,6 +29,14 @@ def duration_s(text: str) -> float:
     if value is None or value <= 0:
         raise BadInput(f"{text!r} is no duration: write seconds, or 90s, 15min, 24h, 3d")
     return value
+
+
+def size_bytes(text: str) -> int:
+    """Return the bytes of a size such as `512MB` or `2GiB`; raise BadInput."""
+    value = _scaled(text, _SIZES)
+    if value is None or value < 1:
+        raise BadInput(f"{text!r} is no size of memory: write 512MB, 2GiB, or bytes")
+    return round(value)
 
 
 def count(text: str) -> int:

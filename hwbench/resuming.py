@@ -173,6 +173,8 @@ def _visits(m: Measurement) -> list[VisitResult]:
                 memory=m.memory_peak_bytes if first else None,
                 took_s=sum(s.wall_s for s in samples),
                 search=searches.get(number),
+                edge=m.edge.model if m.edge and first else None,
+                model_bytes=m.edge.model_memory_bytes if m.edge and first else None,
             )
         )
     if m.status == "failed":

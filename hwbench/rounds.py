@@ -66,7 +66,8 @@ class Rounds:
         self.took_before, self._spawn = took_before, spawn
         self.began = clock() - spent_s
         self.crew = Crew(header.protocol, spawn, 1 + max((v.process for v in visits), default=-1))
-        self.preparation = Preparation(self.crew, progress)
+        edge = header.protocol.edge
+        self.preparation = Preparation(self.crew, progress, data=edge.data if edge else None)
         self.asking = Asking(
             protocol=header.protocol,
             crew=self.crew,

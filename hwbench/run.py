@@ -11,6 +11,7 @@ from hwbench import (
     afterwards,
     batch_auto,
     doctor,
+    edge_cases,
     energy_planning,
     host,
     journal,
@@ -71,6 +72,12 @@ def make_plan(
     plan = planning.plan(chosen, options.selection, facts, threads, present)
     max_seconds = options.selection.max_seconds
     plan = energy_planning.planned(plan, chosen, options.energy, environment, max_seconds)
+    if plan.protocol.edge is not None:
+        data = None if options.data is None else str(options.data)
+        if options.data is not None:
+            edge_cases.check_data(options.data, [c.name for c in plan.runnable])
+        edge = replace(plan.protocol.edge, data=data)
+        return replace(plan, protocol=replace(plan.protocol, edge=edge))
     return afterwards.planned(plan, options.data, max_seconds)
 
 

@@ -3,15 +3,15 @@
 Nothing is measured here and no framework is imported; what the runtimes can use was probed before.
 """
 
-import fnmatch
 import itertools
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hwbench import registry, scenarios, sides
+from hwbench import edge_cases, registry, scenarios, sides
 from hwbench.case import HARDENING, SIDE, Case
+from hwbench.edge_facts import EDGE, QUANTISED
 from hwbench.errors import BadInput, UnknownName
+from hwbench.matching import matching
 from hwbench.probed import RuntimeFacts
 from hwbench.profile import ACCELERATOR, CPU, Entry, Profile, family
 from hwbench.runtime import Runtime
@@ -45,6 +45,9 @@ class Selection:
     soak_s: float | None = None
     scenarios: tuple[str, ...] = ()  # of inference; then nothing else is run
     latency_bound_s: float | None = None
+    edge_profiles: tuple[str, ...] = ()  # inference on ONNX Runtime under their limits
+    model_memory_bytes: int | None = None  # of an edge profile, instead of its own
+    rate_per_s: float | None = None  # inferences a second, at which a battery's life is told
     against: str | None = None  # another revision, environment or setting: a second side
 
 
@@ -66,7 +69,9 @@ def check_names(selection: Selection) -> None:
         registry.settings_of(spec)
     if selection.against is not None:
         sides.side_of(selection.against)
-    scenarios.check(selection.scenarios, selection.latency_bound_s, selection.batch_sizes)
+    edge_cases.check(selection)
+    if not selection.edge_profiles:
+        scenarios.check(selection.scenarios, selection.latency_bound_s, selection.batch_sizes)
     if selection.auto_batch and selection.scenarios:
         raise BadInput(
             f"--batch-size auto: the scenario {selection.scenarios[0]} states its own batch, or"
@@ -87,8 +92,14 @@ def selected(
     """
     check_names(selection)
     devices = _devices(selection.devices, facts, present)
-    cases = {c.id: c for e in _entries(profile, selection) for c in _cases(e, selection, devices)}
-    chosen = _ordered(_matching(cases, selection))
+    entries = list(_entries(profile, selection))
+    if selection.edge_profiles:
+        names = [e.name for e in entries if e.kind == "workload"]
+        made = list(edge_cases.cases(names, selection))
+    else:
+        made = [c for e in entries for c in _cases(e, selection, devices)]
+    cases = {c.id: c for c in made}
+    chosen = _ordered(matching(cases, selection.only, selection.exclude))
     if selection.against is None:
         return chosen
     label = sides.side_of(selection.against).label
@@ -246,44 +257,6 @@ def _queries(
         yield batch_scenario(phase, size), size
 
 
-def _matching(cases: Mapping[str, Case], selection: Selection) -> list[Case]:
-    """Keep what `--only` and `--exclude` leave; raise where a glob or the whole leaves nothing."""
-    for option, globs in (("--only", selection.only), ("--exclude", selection.exclude)):
-        for glob in globs:
-            if not fnmatch.filter(cases, glob):
-                raise BadInput(_no_match(option, glob, cases))
-    chosen = [
-        case
-        for name, case in cases.items()
-        if (not selection.only or any(fnmatch.fnmatchcase(name, g) for g in selection.only))
-        and not any(fnmatch.fnmatchcase(name, g) for g in selection.exclude)
-    ]
-    if not chosen:
-        raise BadInput(
-            "no case is left to run: --only, --exclude and the other options"
-            " leave none of the profile's; see `hwbench run --dry-run`"
-        )
-    return chosen
-
-
-def _no_match(option: str, glob: str, ids: Collection[str]) -> str:
-    """Say that a glob matches nothing, with the ids that come nearest to it, word by word."""
-    from difflib import SequenceMatcher
-
-    words = [w for w in re.split(r"[*?/\[\]]+", glob) if w]
-    likeness = {
-        (word, part): SequenceMatcher(None, word, part).ratio()
-        for word in words
-        for part in {part for i in ids for part in i.split("/")}
-    }
-
-    def near(name: str) -> float:
-        return sum(max(likeness[word, part] for part in name.split("/")) for word in words)
-
-    shown = "  ".join(sorted(ids, key=near, reverse=True)[:3])
-    return f"{option} {glob}: matches no case id of the profile; near: {shown}"
-
-
 def _ordered(cases: Iterable[Case]) -> list[Case]:
     """Order cases so that those of one runtime, device and group stand together."""
     return sorted(cases, key=lambda c: (c.runtime, c.device, c.kind, group(c)))
@@ -293,4 +266,6 @@ def group(case: Case) -> str:
     """Return what shares a fresh process: all kernels together, each network by itself."""
     whose = f"/{case.options[SIDE]}" if SIDE in case.options else ""
     name = "kernels" if case.kind == "kernel" else case.name
+    if EDGE in case.options:  # its limits, and its memory, are those of one process
+        name += f"/{case.options[EDGE]}/{case.options.get(QUANTISED, 'float32')}"
     return f"{case.runtime}/{case.device}/{name}{whose}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hwbench import loader_view, registry
+from hwbench import edge_view, loader_view, registry
 from hwbench.case import SIDE
 from hwbench.device import Device
 from hwbench.doctor import Findings
@@ -64,6 +64,9 @@ def plan(value: Plan) -> str:
 def record(value: Record) -> str:
     """Return the tables of a record, one pair for each device and dtype, and what did not run."""
     whole = [m for m in value.measurements if m.status == "ok"]
+    edges = [m for m in value.measurements if m.edge is not None]
+    if edges:
+        return edge_view.text(edges, value.environment.cpu.isa)
     done = [m for m in whole if SIDE not in m.runtime_options]
     parts = []
     for device, dtype in dict.fromkeys((m.device, m.dtype) for m in done):

@@ -13,10 +13,9 @@ from typing import Any
 from hwbench import building, check, drawing, first_losses, interference, registry, serving, timing
 from hwbench.case import Case
 from hwbench.energy import EnergyPass
-from hwbench.errors import WrongAnswer
 from hwbench.failure import Failure, failure_of
 from hwbench.measurement import Checked, Conditions, Memory, Sample
-from hwbench.memory_use import limit_memory, peak_bytes, reset_peak
+from hwbench.memory_use import ModelMemory, limit_memory, peak_bytes, reset_peak
 from hwbench.protocol import (
     CHECK_SEED,
     CHECK_STEPS,
@@ -25,7 +24,7 @@ from hwbench.protocol import (
     VisitRequest,
     VisitResult,
 )
-from hwbench.runtime import Answer, Program, Runtime
+from hwbench.runtime import Program, Runtime
 from hwbench.served import Search
 from hwbench.units import TOLERANCE
 
@@ -62,6 +61,7 @@ class Visitor:
         """Take the `clock` that times everything here."""
         self.clock = clock
         self.kept: dict[str, Ready] = {}
+        self._model_memory = ModelMemory()
 
     def visit(self, request: VisitRequest) -> VisitResult:
         """Prepare and check the case if it is new here, then take its samples.
@@ -101,6 +101,7 @@ class Visitor:
             taught=ready.program.taught,
             took_s=self.clock() - began,
             search=timed.search,
+            model_bytes=self._model_memory.of(memory.host),
         )
         if not request.keep:
             del ready
@@ -147,7 +148,7 @@ class Visitor:
         memory = Memory(host=peak_bytes(), device=program.device_peak_bytes())
         if before is not None and timed.failure is None:
             program.renew(_visit_rng(request))  # some programs change their inputs
-            _same(before, program.answer(1), TOLERANCE[request.case.dtype])
+            check.same(before, program.answer(1), TOLERANCE[request.case.dtype])
         return timed, memory
 
     def _visited(self, program: Program, request: VisitRequest) -> Timed:
@@ -168,6 +169,9 @@ class Visitor:
         case = request.case
         runtime = registry.runtimes()[case.runtime]
         runtime.configure(request.threads)
+        if request.model_limit_bytes is not None:
+            registry.networks()  # what is imported later would count as the model's
+            self._model_memory.hold(request.model_limit_bytes)
         if not gc.get_freeze_count():  # a library's half a million objects would be looked at again
             gc.freeze()  # before every visit: 70 ms with torch, 3 % of one
         apart = request.check and request.check_batch not in (None, case.batch_size)
@@ -226,7 +230,7 @@ class Visitor:
             kernel = registry.kernels()[case.name]
             check.sound_reference(kernel)
             error = check.kernel_error(kernel, case.shape, case.phase, answers)
-            return _held("NumPy float64", error, TOLERANCE[case.dtype])
+            return check.held("NumPy float64", error, TOLERANCE[case.dtype])
         if request.reference is None:
             check.finite(answers)
             return Checked(
@@ -242,7 +246,7 @@ class Visitor:
             outputs = _joined(outputs, ready.program.answer(steps - 1).outputs[0])
             reference = reference[:steps]
         error = check.output_error((outputs,), reference)
-        return _held("torch float64 on the CPU", error, tolerance)
+        return check.held("torch float64 on the CPU", error, tolerance)
 
 
 def _sample(taken: timing.Taken, request: VisitRequest) -> Sample:
@@ -256,32 +260,11 @@ def _sample(taken: timing.Taken, request: VisitRequest) -> Sample:
     )
 
 
-def _same(before: Answer, after: Answer, tolerance: float) -> None:
-    """Raise WrongAnswer if the same inputs gave another answer after the timing than before it."""
-    pairs = zip(after.outputs, before.outputs, strict=True)
-    error = max((check.largest_error(a, b) for a, b in pairs), default=0.0)
-    if not error <= tolerance:
-        raise WrongAnswer(
-            f"its answer changed while it was timed: by {error:.2g} of its size on the same inputs,"
-            f" where {tolerance:.2g} is allowed"
-        )
-
-
 def _visit_rng(request: VisitRequest) -> Any:
     """Return the generator of a visit's inputs: of the run's seed and the round."""
     import numpy as np
 
     return np.random.default_rng([request.seed, request.round + 1])
-
-
-def _held(reference: str, error: float, tolerance: float) -> Checked:
-    """Return the check that passed, or raise WrongAnswer with both figures."""
-    if not error <= tolerance:
-        raise WrongAnswer(
-            f"wrong answer: relative error {error:.2g} against {reference},"
-            f" where {tolerance:.2g} is allowed; it was not timed"
-        )
-    return Checked(reference=reference, max_relative_error=error, tolerance=tolerance)
 
 
 def _joined(first: Any, rest: Any) -> Any:

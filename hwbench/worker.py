@@ -13,7 +13,16 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from hwbench import codec, learning_asks, loop, model_spec, own_models, protocol, registry
+from hwbench import (
+    codec,
+    edge_making,
+    learning_asks,
+    loop,
+    model_spec,
+    own_models,
+    protocol,
+    registry,
+)
 from hwbench.failure import failure_of
 from hwbench.learning_child import Learner
 from hwbench.looping import Looper
@@ -109,6 +118,7 @@ def serve(lines: Any, answer: Callable[[str], None]) -> None:
         "describe": (protocol.Describe, _describe),
         "reference": (protocol.Reference, _reference),
         "export": (protocol.Export, _export),
+        "edge_model": (protocol.EdgeModel, edge_making.make),
         "visit": (protocol.VisitRequest, visitor.visit),
         "profile": (protocol.Profile, _profile),
         "losses": (protocol.LossesRequest, visitor.losses),

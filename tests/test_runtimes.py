@@ -319,7 +319,7 @@ def test_threads_are_as_configured() -> None:
     for name in ("torch", "onnxruntime"):
         RUNTIMES[name].configure(1)
         assert usable(name).probe().details["threads"] == "1"
-    options = plugin._options(plugin.library())
+    options = plugin._options(plugin.library(), kernel_case("onnxruntime", "gemm"))
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (1, 1)
 
 

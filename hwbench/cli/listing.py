@@ -33,7 +33,8 @@ def _rows(kind: str, items: "Sequence[listing.Item]", short: bool) -> list[tuple
 def command(kind: str | None, as_json: bool) -> None:
     """List what there is to run; without KIND, everything.
 
-    KIND is kernels, workloads, runtimes, meters, shortcuts, settings, profiles or instances.
+    KIND is kernels, workloads, runtimes, meters, shortcuts, settings, profiles, edge-profiles or
+    instances.
     """
     from hwbench import listing
 

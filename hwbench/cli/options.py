@@ -65,6 +65,21 @@ class Count(click.ParamType):  # type: ignore[type-arg]
             self.fail(str(e), param, ctx)
 
 
+class Size(click.ParamType):  # type: ignore[type-arg]
+    """A size of memory, such as `512MB`, in bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the bytes."""
+        from hwbench import quantity
+
+        try:
+            return value if isinstance(value, int) else quantity.size_bytes(str(value))
+        except BadInput as e:
+            self.fail(str(e), param, ctx)
+
+
 class Pixels(click.ParamType):  # type: ignore[type-arg]
     """The size of an image, such as `500x375`."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from hwbench.cli.meter_options import meter_options, wish_of
-from hwbench.cli.options import Count, Duration, json_option, names_of, print_json
+from hwbench.cli.options import Count, Duration, Size, json_option, names_of, print_json
 
 _PATH = click.Path(path_type=Path)
 
@@ -87,6 +87,25 @@ class BatchSize(Count):
     type=Duration(),
     metavar="DUR",
     help="What server's 99th percentile must stay within: 50ms, 2s.",
+)
+@click.option(
+    "--edge-profile",
+    multiple=True,
+    metavar="P",
+    shell_complete=names_of("edge-profiles"),
+    help="Inference under a small device's limits, in float32 and int8: phone, drone, ...",
+)
+@click.option(
+    "--memory",
+    type=Size(),
+    metavar="SIZE",
+    help="What a model may take under an edge profile, instead of the profile's own: 512MB.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0.0, min_open=True),
+    metavar="F",
+    help="Inferences a second that an edge device's battery is told at.",
 )
 @click.option(
     "--against",
@@ -175,6 +194,9 @@ def command(profile: str, dry_run: bool, as_json: bool, resume: Path | None, **c
             soak_s=chosen["soak"],
             scenarios=chosen["scenario"],
             latency_bound_s=chosen["latency_bound"],
+            edge_profiles=chosen["edge_profile"],
+            model_memory_bytes=chosen["memory"],
+            rate_per_s=chosen["rate"],
         ),
         energy=wish_of(chosen),
         data=chosen["data"],

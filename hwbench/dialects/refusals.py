@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from hwbench.case import Case
 from hwbench.dialects.libraries import family
+from hwbench.edge_facts import QUANTISED
 
 
 def common(case: Case, runtime: str, families: Sequence[str]) -> str | None:
@@ -16,6 +17,6 @@ def common(case: Case, runtime: str, families: Sequence[str]) -> str | None:
         return "float16 training needs loss scaling, which is not measured here; take bfloat16"
     if case.dtype == "int8" and case.phase == "backward":
         return "integers have no gradient"
-    if case.dtype == "int8" and case.kind == "workload":
-        return "an int8 network needs calibration on real data, which is not done here"
+    if case.dtype == "int8" and case.kind == "workload" and QUANTISED not in case.options:
+        return "an int8 network is quantised under an edge profile: --edge-profile"
     return None

@@ -17,16 +17,26 @@ from hwbench.workload import Config, Workload
 # Channel means and deviations of ImageNet, as its usual recipes subtract them.
 _MEAN, _DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 LEAST_BROKEN, MOST_BROKEN = 10, 0.01  # images, and of all, that may be broken and are passed over
+_CENTRE = 0.875  # of the shorter side, which evaluation's square takes
 _LEAST_AREA = 0.35  # of the image that a random crop keeps, at least
 
 
 class Images:
     """Image files, decoded at a random crop and flipped at random: the usual augmentation."""
 
-    def __init__(self, files: Sequence[Any], labels: Sequence[int], side: int, seed: int) -> None:
+    def __init__(
+        self,
+        files: Sequence[Any],
+        labels: Sequence[int],
+        side: int,
+        seed: int,
+        *,
+        augmented: bool = True,
+    ) -> None:
         """Take the files (paths, or members of shards) with their classes, and the side of the
-        square that comes out."""
+        square that comes out; not `augmented`, it is cut from the middle, as in evaluation."""
         self.files, self.labels, self.side, self.seed = list(files), list(labels), side, seed
+        self.augmented = augmented
         self._rng: Any = None
         self._broken: dict[int, str] = {}
 
@@ -71,6 +81,13 @@ class Images:
         file = self.files[index]
         with Image.open(file if isinstance(file, str) else file.file()) as image:
             width, height = image.size
+            if not self.augmented:
+                edge = _CENTRE * min(width, height)
+                left, top = (width - edge) / 2, (height - edge) / 2
+                middle = (left, top, left + edge, top + edge)
+                sized = (self.side, self.side)
+                whole = image.convert("RGB").resize(sized, Image.Resampling.BILINEAR, middle)
+                return np.asarray(whole)
             share = self._rng.uniform(_LEAST_AREA, 1.0) ** 0.5
             w, h = max(1, int(width * share)), max(1, int(height * share))
             x, y = self._rng.integers(width - w + 1), self._rng.integers(height - h + 1)
@@ -182,7 +199,7 @@ def source_of(workload: Workload, config: Config, loading: Loading, seed: int) -
         files, labels = images_at(Path(dataset.path))
         classes = config.get("classes")
         labels = [n % classes for n in labels] if classes else labels
-        source: Any = Images(files, labels, _side(config), seed)
+        source: Any = Images(files, labels, _side(config), seed, augmented=loading.augmented)
         source = KeptImages(source) if loading.residence == "memory" else source
     elif dataset.kind == "tokens":
         stream = _array(dataset, "tokens.npy", loading)

@@ -11,6 +11,7 @@ from hwbench.dialects import caches, refusals
 from hwbench.dialects.libraries import absent, family, index, load
 from hwbench.dialects.placing import placed
 from hwbench.dialects.rounding import storage, to_storage, widened
+from hwbench.edge_facts import EDGE, QUANTISED, profile
 from hwbench.errors import Unavailable
 from hwbench.kernel import Kernel
 from hwbench.probed import RuntimeFacts
@@ -21,6 +22,7 @@ REMEDY = "pip install 'hwbench-dl[onnx]'"
 GPU_REMEDY = "pip uninstall onnxruntime; pip install onnxruntime-gpu"
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 ERRORS_ONLY = 3  # log_severity_level
+SPINNING = "session.intra_op.allow_spinning"
 
 # Its own choice of threads does not look at the processors that the process may use.
 _threads: list[int | None] = [None]
@@ -104,8 +106,10 @@ def _program(
     session = _session(ort, model, case)
     place = (family(inputs_at), index(inputs_at))
 
+    taken = "float32" if QUANTISED in case.options else case.dtype  # what int8 networks take
+
     def rounded(rng: Any) -> list[Any]:
-        return [to_storage(v, case.dtype) for v in draw(rng)]
+        return [to_storage(v, taken) for v in draw(rng)]
 
     drawn = rounded(rng)
     if place[0] == "cpu":  # where the value is no copy, but the array itself
@@ -145,7 +149,7 @@ def _session(ort: Any, model: bytes | str, case: Case) -> Any:
         raise absent("onnxruntime", case.device, found, GPU_REMEDY)
     provider = PROVIDERS[family(case.device)]
     try:
-        session = ort.InferenceSession(model, _options(ort), providers=_providers(ort, case))
+        session = ort.InferenceSession(model, _options(ort, case), providers=_providers(ort, case))
     except Exception as e:
         if type(e).__name__ == "NotImplemented":  # in a C++ module without a public path
             raise Unavailable(f"{provider} lacks an operator in {case.dtype}: {e}") from e
@@ -158,12 +162,16 @@ def _session(ort: Any, model: bytes | str, case: Case) -> Any:
     return session
 
 
-def _options(ort: Any) -> Any:
-    """Return the session's options: library defaults but for threads and chatter."""
+def _options(ort: Any, case: Case) -> Any:
+    """Return the session's options: library defaults but for threads, chatter, an edge profile."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = _threads[0] or caches.cpus()
     options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
+    if EDGE in case.options:
+        edge = profile(str(case.options[EDGE]))
+        options.enable_cpu_mem_arena = edge.arena
+        options.add_session_config_entry(SPINNING, str(int(edge.spinning)))
     return options
 
 

@@ -1,0 +1,222 @@
+"""Measurements under edge profiles as text: what fits, what int8 costs, the device itself."""
+
+from collections.abc import Sequence
+
+from hwbench.edge_facts import PRECISIONS, QUANTISED, Band, EdgeFacts, OnDevice
+from hwbench.edge_figures import per_wh
+from hwbench.estimate_units import duration
+from hwbench.measurement import Measurement
+from hwbench.render import NOTHING, digits, table, wrapped
+from hwbench.units import S_PER_H
+
+_COLUMNS = ("", "precision", "p50", "p90", "memory", "file", "energy", "agree", "fits")
+_DEVICE_COLUMNS = ("on the device", "precision", "latency", "", "energy", "rate held", "battery")
+# Instructions that multiply bytes: with none of them int8 has no arithmetic of its own.
+BYTE_PRODUCTS = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm", "dotprod")
+
+
+def text(done: Sequence[Measurement], isa: Sequence[str]) -> str:
+    """Return the tables of what was measured, and of what is scaled to the devices.
+
+    `isa` are the instruction sets of this machine's processor.
+    """
+    parts = []
+    for name in dict.fromkeys(m.name for m in done):
+        for profile in dict.fromkeys(_edge(m).profile for m in done if m.name == name):
+            parts.append(_of(name, profile, [m for m in done if _is(m, name, profile)]))
+    parts.append(_legend(done, isa))
+    return "\n\n".join(parts)
+
+
+def _edge(m: Measurement) -> EdgeFacts:
+    assert m.edge is not None
+    return m.edge
+
+
+def _is(m: Measurement, name: str, profile: str) -> bool:
+    return (m.name, _edge(m).profile) == (name, profile)
+
+
+def precision(m: Measurement) -> str:
+    """Return how the file's numbers are kept."""
+    found = _kind(m)
+    return found if found == "float32" else f"int8 {found}"
+
+
+def _kind(m: Measurement) -> str:
+    return str(m.runtime_options.get(QUANTISED, "float32"))
+
+
+def _of(name: str, profile: str, rows: Sequence[Measurement]) -> str:
+    edge = _edge(rows[0])
+    bound = f", p90 within {duration(edge.latency_bound_s)}" if edge.latency_bound_s else ""
+    head = (
+        f"{name} as on {profile}: {edge.threads} threads, a model in"
+        f" {_size(edge.memory_limit_bytes)}{bound}"
+    )
+    if any(m.status == "ok" for m in rows):
+        head += "; measured on this machine"
+    best = _best(rows)
+    rows = sorted(rows, key=lambda m: PRECISIONS.index(_kind(m)))
+    lines = [wrapped(head), table(_COLUMNS, [_row(m, m.id in best) for m in rows])]
+    lines += [wrapped(f"{precision(m)}: {m.reason}") for m in rows if m.status != "ok" and m.reason]
+    projected = [(m, d) for m in rows if (d := _edge(m).on_device) is not None]
+    if projected:
+        told = projected[0][1]
+        lines.append(table(_DEVICE_COLUMNS, [_device_row(m, d) for m, d in projected]))
+        lines.append(wrapped(f"{told.device}: {told.basis} ({told.source})"))
+        lost = [d.flight_lost_frac for _, d in projected if d.flight_lost_frac]
+        if lost:
+            lines.append(wrapped(f"flight time lost at {told.rate_per_s:g}/s: {_share(lost[0])}"))
+    lines += [
+        wrapped(f"{precision(m)} on the device: {why}")
+        for m in rows
+        if (why := _edge(m).no_device) is not None
+    ]
+    return "\n".join(lines)
+
+
+def fits(m: Measurement) -> bool | None:
+    """Return whether a case keeps to its memory and bound; None where the latency has no p90."""
+    if m.status != "ok":
+        return False
+    edge = _edge(m)
+    taken, p90 = edge.model_memory_bytes, m.latency_s.get("p90")
+    if taken is not None and taken > edge.memory_limit_bytes:
+        return False
+    if edge.latency_bound_s is None:
+        return True
+    return None if p90 is None else p90 <= edge.latency_bound_s
+
+
+def _best(rows: Sequence[Measurement]) -> set[str]:
+    """Return the ids that no other beats in latency, memory, size and agreement together."""
+    able = [m for m in rows if m.status == "ok" and m.wall_s is not None]
+    points = [
+        (
+            m.latency_s.get("p50") or (m.wall_s.point if m.wall_s else 0.0),
+            float(_edge(m).model_memory_bytes or 0),
+            _error(m),
+        )
+        for m in able
+    ]
+    kept = set()
+    for m, point in zip(able, points, strict=True):
+        beaten = any(
+            all(o <= p for o, p in zip(other, point, strict=True)) and other != point
+            for other in points
+        )
+        if not beaten:
+            kept.add(m.id)
+    return kept
+
+
+def _error(m: Measurement) -> float:
+    model = _edge(m).model
+    return model.agreement.error_frac if model and model.agreement else 0.0
+
+
+def _row(m: Measurement, best: bool) -> tuple[str, ...]:
+    edge = _edge(m)
+    latency = [m.latency_s.get(p) for p in ("p50", "p90")]
+    p50, p90 = (NOTHING if v is None else duration(v) for v in latency)
+    energy = NOTHING if m.energy_j is None else f"{digits(m.energy_j.point)} J"
+    able = fits(m)
+    return (
+        "*" if best else "",
+        precision(m),
+        p50,
+        p90,
+        NOTHING if edge.model_memory_bytes is None else _size(edge.model_memory_bytes),
+        NOTHING if edge.model is None else _size(edge.model.model_bytes),
+        energy,
+        _agrees(m),
+        {True: "yes", False: "no", None: "p90 unknown"}[able],
+    )
+
+
+def _agrees(m: Measurement) -> str:
+    model = _edge(m).model
+    if model is None or model.agreement is None:
+        return NOTHING
+    found = model.agreement
+    if found.accuracy_frac is not None and found.float32_accuracy_frac is not None:
+        change = 100 * (found.accuracy_frac - found.float32_accuracy_frac)
+        p = f", p {found.mcnemar_p:.2g}" if found.mcnemar_p is not None else ""
+        return f"{found.accuracy_frac:.1%} right ({change:+.1f}{p})"
+    if found.top1_frac is not None:
+        return f"{found.top1_frac:.1%} alike"
+    return f"error {found.error_frac:.1%}"
+
+
+def _device_row(m: Measurement, d: OnDevice) -> tuple[str, ...]:
+    battery = NOTHING if d.battery_h is None else _hours(d.battery_h)
+    return (
+        "",
+        precision(m),
+        duration(d.latency_s.point),
+        f"{duration(d.latency_s.low)} to {duration(d.latency_s.high)}",
+        NOTHING if d.energy_j is None else f"{per_wh(d.energy_j.point):,.0f}/Wh",
+        f"{d.rate_per_s:g}/s: {_held(d.keeps_up_frac)}",
+        battery,
+    )
+
+
+def _held(share: float) -> str:
+    return "yes" if share >= 1 else "no" if share <= 0 else f"{share:.0%} likely"
+
+
+def _hours(band: Band) -> str:
+    ends = [duration(h * S_PER_H) for h in (band.low, band.high)]
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+
+
+def _share(band: Band) -> str:
+    low, high = f"{band.low:.0%}", f"{band.high:.0%}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _size(value: int) -> str:
+    if value < 1024**2:
+        return f"{value / 1024:.3g} KiB"
+    return f"{value / 1024**2:.3g} MiB" if value < 1024**3 else f"{value / 1024**3:.3g} GiB"
+
+
+def _slow_dynamic(done: Sequence[Measurement]) -> bool:
+    """Return whether dynamic int8 is slower than float32 in some profile."""
+    times = {(_edge(m).profile, m.name, _kind(m)): m.wall_s.low for m in done if m.wall_s}
+    return any(
+        low > times.get((profile, name, "float32"), low)
+        for (profile, name, kind), low in times.items()
+        if kind == "dynamic"
+    )
+
+
+def _legend(done: Sequence[Measurement], isa: Sequence[str]) -> str:
+    models = [e.model for m in done if (e := m.edge) is not None and e.model is not None]
+    lines = [
+        "*: no other is as good in latency, memory and error; memory: at the peak, beside the"
+        " runtime's library; agree: with float32 on the same inputs"
+    ]
+    reasons = dict.fromkeys(x.agreement.reason for x in models if x.agreement)
+    lines += [f"agree: {why}" for why in reasons if why is not None]
+    said = dict.fromkeys(
+        f"static int8 is calibrated on {x.calibration_items} of {x.calibration}"
+        for x in models
+        if x.calibration
+    )
+    lines += said
+    if _slow_dynamic(done):
+        lines.append(
+            "int8 dynamic is slower than float32 here: onnxruntime has no quick convolutions in it;"
+            " it is for products, as of transformers"
+        )
+    if any(x.precision != "float32" for x in models):
+        found = [i for i in BYTE_PRODUCTS if i in isa]
+        lines.append(
+            f"int8 here: this processor multiplies bytes ({', '.join(found)})"
+            if found
+            else "int8 here: this processor has no instruction that multiplies bytes (VNNI, AMX,"
+            " ARM dot products): int8 saves memory and seldom time; a device with one is quicker"
+        )
+    return "\n".join(wrapped(line) for line in lines)
