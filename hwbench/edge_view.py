@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from hwbench.edge_facts import PRECISIONS, QUANTISED, Band, EdgeFacts, OnDevice
 from hwbench.edge_figures import per_wh
-from hwbench.estimate_units import duration
 from hwbench.measurement import Measurement
-from hwbench.render import NOTHING, digits, table, wrapped
+from hwbench.render import NOTHING, count, digits, table, wrapped
+from hwbench.render import seconds as duration
 from hwbench.units import S_PER_H
 
 _COLUMNS = ("", "precision", "p50", "p90", "memory", "file", "energy", "agree", "fits")
-_DEVICE_COLUMNS = ("on the device", "precision", "latency", "", "energy", "rate held", "battery")
+_DEVICE_COLUMNS = ("on the device", "latency", "inferences/Wh", "rate held", "battery")
 # Instructions that multiply bytes: with none of them int8 has no arithmetic of its own.
 BYTE_PRODUCTS = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm", "dotprod")
 
@@ -152,11 +152,11 @@ def _agrees(m: Measurement) -> str:
 def _device_row(m: Measurement, d: OnDevice) -> tuple[str, ...]:
     battery = NOTHING if d.battery_h is None else _hours(d.battery_h)
     return (
-        "",
         precision(m),
-        duration(d.latency_s.point),
         f"{duration(d.latency_s.low)} to {duration(d.latency_s.high)}",
-        NOTHING if d.energy_j is None else f"{per_wh(d.energy_j.point):,.0f}/Wh",
+        NOTHING
+        if d.energy_j is None
+        else f"{count(per_wh(d.energy_j.high))} to {count(per_wh(d.energy_j.low))}",
         f"{d.rate_per_s:g}/s: {_held(d.keeps_up_frac)}",
         battery,
     )
