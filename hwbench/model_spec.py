@@ -5,6 +5,7 @@
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -53,9 +54,21 @@ class ModelSpec:
         return re.sub(r"[^\w.:+@=\-]", "-", f"{before}{target}{after}{sizes}")
 
 
+def with_shapes(models: Sequence[str], shapes: Sequence[str]) -> tuple[str, ...]:
+    """Return the specs with sizes (`NAME=N`) for the ONNX files among them; raise BadInput."""
+    if not shapes:
+        return tuple(models)
+    if not any(m.endswith(".onnx") for m in models):
+        raise BadInput(
+            f"--shape {shapes[0]}: sets a size that an ONNX file leaves open: name the file by"
+            " --model FILE.onnx"
+        )
+    return tuple(f"{m}@{','.join(shapes)}" if m.endswith(".onnx") else m for m in models)
+
+
 def is_spec(text: str) -> bool:
     """Return whether a name is of a model of one's own, not of a workload."""
-    return ":" in text or text.endswith((".onnx", ".py")) or "/" in text
+    return ":" in text or text.endswith((".onnx", ".py")) or "/" in text or ".onnx@" in text
 
 
 def parse(text: str) -> ModelSpec:
@@ -90,7 +103,8 @@ def _sizes(text: str) -> tuple[str, dict[str, int]]:
     sizes: dict[str, int] = {}
     for part in asked.split(","):
         name, _, value = part.partition("=")
-        if name not in SIZES or not value.isdecimal() or not int(value):
+        of_graph = bare.endswith(".onnx") and name.isidentifier()  # a size that the graph names
+        if not (name in SIZES or of_graph) or not value.isdecimal() or not int(value):
             raise BadInput(
                 f"--model {text}: {part!r} is not a size: {', '.join(SIZES)}, as in @image=288"
             )

@@ -54,6 +54,12 @@ class BatchSize(Count):
     " FILE.py:FACTORY, package.module:factory, model.onnx.",
 )
 @click.option(
+    "--shape",
+    multiple=True,
+    metavar="NAME=N",
+    help="A size that an ONNX file leaves open.",
+)
+@click.option(
     "--pretrained", is_flag=True, help="A model of timm or hf with the weights of their cache."
 )
 @click.option(
@@ -166,8 +172,8 @@ def command(profile: str, dry_run: bool, as_json: bool, resume: Path | None, **c
     Every case is visited in rounds, in child processes; its answer is checked before it is timed.
     Ctrl-C keeps all that is finished, and --resume goes on from there.
     """
+    from hwbench import model_spec, views, watching
     from hwbench import run as verb
-    from hwbench import views, watching
     from hwbench.render import printable
     from hwbench.selection import Selection
 
@@ -181,7 +187,7 @@ def command(profile: str, dry_run: bool, as_json: bool, resume: Path | None, **c
             dtypes=chosen["dtype"],
             batch_sizes=tuple(n for n in chosen["batch_size"] if n != AUTO),
             auto_batch=AUTO in chosen["batch_size"],
-            models=chosen["model"],
+            models=model_spec.with_shapes(chosen["model"], chosen["shape"]),
             pretrained=chosen["pretrained"],
             shortcuts=chosen["shortcut"],
             settings=chosen["setting"],

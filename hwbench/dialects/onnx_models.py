@@ -5,15 +5,18 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from hwbench.dialects import onnx_flops
+from hwbench.dialects import onnx_faults, onnx_flops
 from hwbench.dialects.libraries import load
 from hwbench.dialects.onnx_flops import dims_of
 from hwbench.dialects.user_code import wrong
+from hwbench.errors import Unavailable
 from hwbench.model_facts import ModelFacts, OptimizerFacts, TensorFacts
-from hwbench.model_spec import ModelSpec
+from hwbench.model_spec import SIZES, ModelSpec
+from hwbench.own_draw import drawn
 
 REMEDY = "pip install 'hwbench-dl[onnx]'"
 SEQ, SIDE, VOCAB = 128, 224, 1000  # where the file leaves a size open
+ERRORS_ONLY = 3  # log_severity_level
 _TYPES = {1: "float32", 9: "bool", 7: "int64"}
 
 
@@ -32,8 +35,10 @@ def facts(spec: ModelSpec, name: str) -> ModelFacts:
     given = [i for i in graph.input if i.name not in weights]
     if not given:
         raise wrong(spec, "takes no input")
+    _check_sizes(spec, given)
     batch, notes = _batch(given)
     inputs = tuple(_input(spec, i, notes) for i in given)
+    _tried(spec, path, given, inputs, batch or 1)
     shapes = {i.name: (batch or 1, *f.shape) for i, f in zip(given, inputs, strict=True)}
     flops, why = onnx_flops.counted(onnx, model, shapes)
     sizes = _sizes(inputs)
@@ -63,6 +68,28 @@ def facts(spec: ModelSpec, name: str) -> ModelFacts:
     )
 
 
+def _tried(
+    spec: ModelSpec, path: Path, given: list[Any], inputs: tuple[TensorFacts, ...], batch: int
+) -> None:
+    """Run the file once, where onnxruntime is here; raise BadInput with what it has against it."""
+    import numpy as np
+
+    try:
+        ort = load("onnxruntime", REMEDY)
+    except Unavailable:
+        return
+    options = ort.SessionOptions()
+    options.log_severity_level = ERRORS_ONLY
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    rng = np.random.default_rng(0)
+    values = {i.name: drawn(f, batch, rng) for i, f in zip(given, inputs, strict=True)}
+    try:
+        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session.run(None, values)
+    except Exception as e:  # of a C++ module without a public path
+        raise wrong(spec, onnx_faults.said(str(e), ort.__version__)) from None
+
+
 def _batch(given: list[Any]) -> tuple[int | None, list[str]]:
     """Return the batch size that the file is bound to, None where it takes any."""
     firsts = {dims[0] for i in given if (dims := dims_of(i))}
@@ -81,7 +108,11 @@ def _input(spec: ModelSpec, value: Any, notes: list[str]) -> TensorFacts:
             f"takes {value.name} in a type that is not drawn here (float32, int64 and bool are)",
         )
     _, *rest = dims_of(value) or [None]
-    shape = tuple(_size(spec, value.name, n, d, len(rest), notes) for n, d in enumerate(rest))
+    _, *dims = value.type.tensor_type.shape.dim or [None]
+    shape = tuple(
+        _size(spec, value.name, n, len(rest), dim, known, notes)
+        for n, (dim, known) in enumerate(zip(dims, rest, strict=True))
+    )
     high = VOCAB - 1 if kind == "int64" else 1
     if kind == "int64":
         mask = any(w in value.name.lower() for w in ("mask", "type", "segment"))
@@ -94,16 +125,30 @@ def _input(spec: ModelSpec, value: Any, notes: list[str]) -> TensorFacts:
 
 
 def _size(
-    spec: ModelSpec, name: str, place: int, size: int | None, rank: int, notes: list[str]
+    spec: ModelSpec, name: str, place: int, rank: int, dim: Any, known: int | None, notes: list[str]
 ) -> int:
-    if size is not None:
-        return size
+    """Return a size of an input: its own, the one that was asked by its name, or a usual one."""
+    symbol = dim.dim_param
+    if known is not None:
+        return known
+    if symbol in spec.sizes:
+        return spec.sizes[symbol]
     if rank == 3:  # of images: channels, height, width
         chosen = 3 if place == 0 else spec.sizes.get("image", SIDE)
     else:
         chosen = spec.sizes.get("seq", SEQ)
-    notes.append(f"{name} leaves a size open: {chosen} is taken")
+    how = f": --shape {symbol}=N sets it" if symbol.isidentifier() else ""
+    notes.append(f"{name} leaves a size open: {chosen} is taken{how}")
     return chosen
+
+
+def _check_sizes(spec: ModelSpec, given: list[Any]) -> None:
+    """Raise BadInput for a size by a name that no input has."""
+    named = {d.dim_param for i in given for d in i.type.tensor_type.shape.dim if d.dim_param}
+    odd = [n for n in spec.sizes if n not in named and n not in SIZES]
+    if odd:
+        have = f"it names {', '.join(sorted(named))}" if named else "all its sizes are fixed"
+        raise wrong(spec, f"leaves no size {odd[0]} open: {have}")
 
 
 def _sizes(inputs: tuple[TensorFacts, ...]) -> dict[str, int]:
