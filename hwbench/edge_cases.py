@@ -12,7 +12,7 @@ from hwbench.errors import BadInput
 if TYPE_CHECKING:  # it makes use of this
     from hwbench.selection import Selection
 
-RUNTIMES = ("onnxruntime",)  # those whose options an edge profile sets
+RUNTIMES = ("onnxruntime", "openvino")  # the first unless another is asked for
 
 
 def check(selection: "Selection") -> None:
@@ -46,7 +46,7 @@ def check(selection: "Selection") -> None:
 
 def cases(names: Sequence[str], selection: "Selection") -> Iterator[Case]:
     """Yield the cases of these networks; a file that takes one batch size alone keeps it."""
-    for runtime in selection.runtimes or RUNTIMES:
+    for runtime in selection.runtimes or RUNTIMES[:1]:
         for name in dict.fromkeys(names):
             network = registry.networks()[name]
             if network.workload.dialects and "onnx" not in network.workload.dialects:

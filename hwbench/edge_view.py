@@ -57,10 +57,14 @@ def _of(name: str, profile: str, rows: Sequence[Measurement]) -> str:
     if any(m.status == "ok" for m in rows):
         head += "; measured on this machine"
     best = _best(rows)
-    rows = sorted(rows, key=lambda m: PRECISIONS.index(_kind(m)))
-    lines = [wrapped(head), table(_COLUMNS, [_row(m, m.id in best) for m in rows])]
-    lines += [wrapped(f"{precision(m)}: {m.reason}") for m in rows if m.status != "ok" and m.reason]
-    projected = [(m, d) for m in rows if (d := _edge(m).on_device) is not None]
+    rows = sorted(rows, key=lambda m: (PRECISIONS.index(_kind(m)), m.runtime))
+    several = len({m.runtime for m in rows}) > 1
+    lines = [wrapped(head), table(_COLUMNS, [_row(m, m.id in best, several) for m in rows])]
+    lines += [
+        wrapped(f"{_what(m, several)}: {m.reason}") for m in rows if m.status != "ok" and m.reason
+    ]
+    once = list({_kind(m): m for m in rows}.values())  # the device is the same by any runtime
+    projected = [(m, d) for m in once if (d := _edge(m).on_device) is not None]
     if projected:
         told = projected[0][1]
         lines.append(table(_DEVICE_COLUMNS, [_device_row(m, d) for m, d in projected]))
@@ -70,7 +74,7 @@ def _of(name: str, profile: str, rows: Sequence[Measurement]) -> str:
             lines.append(wrapped(f"flight time lost at {told.rate_per_s:g}/s: {_share(lost[0])}"))
     lines += [
         wrapped(f"{precision(m)} on the device: {why}")
-        for m in rows
+        for m in once
         if (why := _edge(m).no_device) is not None
     ]
     return "\n".join(lines)
@@ -116,7 +120,11 @@ def _error(m: Measurement) -> float:
     return model.agreement.error_frac if model and model.agreement else 0.0
 
 
-def _row(m: Measurement, best: bool) -> tuple[str, ...]:
+def _what(m: Measurement, several: bool) -> str:
+    return f"{precision(m)}, {m.runtime}" if several else precision(m)
+
+
+def _row(m: Measurement, best: bool, several: bool) -> tuple[str, ...]:
     edge = _edge(m)
     latency = [m.latency_s.get(p) for p in ("p50", "p90")]
     p50, p90 = (NOTHING if v is None else duration(v) for v in latency)
@@ -124,7 +132,7 @@ def _row(m: Measurement, best: bool) -> tuple[str, ...]:
     able = fits(m)
     return (
         "*" if best else "",
-        precision(m),
+        _what(m, several),
         p50,
         p90,
         NOTHING if edge.model_memory_bytes is None else _size(edge.model_memory_bytes),
@@ -184,7 +192,11 @@ def _size(value: int) -> str:
 
 def _slow_dynamic(done: Sequence[Measurement]) -> bool:
     """Return whether dynamic int8 is slower than float32 in some profile."""
-    times = {(_edge(m).profile, m.name, _kind(m)): m.wall_s.low for m in done if m.wall_s}
+    times = {
+        (_edge(m).profile, m.name, _kind(m)): m.wall_s.low
+        for m in done
+        if m.wall_s and m.runtime == "onnxruntime"
+    }
     return any(
         low > times.get((profile, name, "float32"), low)
         for (profile, name, kind), low in times.items()
@@ -208,8 +220,8 @@ def _legend(done: Sequence[Measurement], isa: Sequence[str]) -> str:
     lines += said
     if _slow_dynamic(done):
         lines.append(
-            "int8 dynamic is slower than float32 here: onnxruntime has no quick convolutions in it;"
-            " it is for products, as of transformers"
+            "int8 dynamic is slower than float32 by onnxruntime, which has no quick convolutions in"
+            " it; it is for products, as of transformers"
         )
     if any(x.precision != "float32" for x in models):
         found = [i for i in BYTE_PRODUCTS if i in isa]

@@ -90,7 +90,7 @@ INSIDE = {
     "contracts": set[str](),
     "dialects": FRAMEWORKS | {"PIL", "numpy", "psutil", "pyarrow", "timm"},
     "architectures": FRAMEWORKS | {"numpy"},
-    "plug-ins": FRAMEWORKS | {"numpy", "opacus", "peft", "psutil", "pynvml", "zeus"},
+    "plug-ins": FRAMEWORKS | {"numpy", "openvino", "opacus", "peft", "psutil", "pynvml", "zeus"},
     "machinery": {"PIL", "duckdb", "matplotlib", "msgspec", "numpy", "psutil", "pynvml", "sklearn"},
     "verbs": set[str](),
     "shell": {"rich"},

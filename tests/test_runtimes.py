@@ -1,6 +1,7 @@
 """Every runtime computes what the references say, and is honest about what it cannot run."""
 
 import itertools
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -235,11 +236,31 @@ def test_float16_training_is_refused_everywhere(runtime: str) -> None:
     assert RUNTIMES[runtime].supports(case)
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", [r for r in RUNTIMES if r != "openvino"])
 def test_float32_and_tf32_run_on_nvidia(runtime: str) -> None:
     for dtype in ("float32", "tf32"):
         case = kernel_case(runtime, "gemm", device="cuda:1", dtype=dtype)
         assert RUNTIMES[runtime].supports(case) is None
+
+
+def test_openvino_tells_nobody_what_it_reads(tmp_path: Path) -> None:
+    code = (
+        "import os, sys, socket\n"
+        "forks = []\n"
+        "os.register_at_fork(before=lambda: forks.append(1))\n"
+        "from hwbench.runtimes import openvino as plugin\n"
+        "ov = plugin.library()\n"
+        "ov.Core().compile_model(ov.Core().read_model(sys.argv[1]), 'CPU')\n"
+        "assert sys.modules['openvino_telemetry'] is None and not forks\n"
+    )
+    usable("openvino")
+    usable("onnxruntime")
+    graph = KERNELS["gemm"].build_onnx
+    assert graph is not None
+    path = tmp_path / "m.onnx"
+    path.write_bytes(graph({"m": 8, "n": 8, "k": 8}, "float32").SerializeToString())
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_onnxruntime_only_infers() -> None:
