@@ -84,6 +84,17 @@ class EdgeModel:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OperatorTime:
+    """Operators of a kind in a graph as it runs, optimised: their seconds in an inference."""
+
+    operator: str
+    provider: str  # what executes them
+    seconds: NonNegativeFloat
+    share_frac: Fraction
+    calls: PositiveInt
+
+
+@dataclass(frozen=True, kw_only=True)
 class Band:
     """A figure with its interval, 90 %."""
 
@@ -119,6 +130,7 @@ class EdgeFacts:
     model: EdgeModel | None = None
     model_memory_bytes: NonNegativeInt | None = None  # at the peak, beside the runtime's library
     cold_start_s: NonNegativeFloat | None = None  # load, session, first inference
+    operators: tuple[OperatorTime, ...] = ()  # the longest first; by runtimes that tell
     on_device: OnDevice | None = None
     no_device: str | None = None
 

@@ -42,6 +42,7 @@ def facts(
         model=model,
         model_memory_bytes=max(taken, default=None),
         cold_start_s=cold,
+        operators=next((v.operators for v in visits if v.operators), ()),
         on_device=found if isinstance(found, OnDevice) else None,
         no_device=found if isinstance(found, str) else None,
     )

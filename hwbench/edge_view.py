@@ -9,6 +9,7 @@ from hwbench.render import NOTHING, count, digits, table, wrapped
 from hwbench.render import seconds as duration
 from hwbench.units import S_PER_H
 
+OPERATORS = 4  # that are named
 _COLUMNS = ("", "precision", "p50", "p90", "memory", "file", "energy", "agree", "fits")
 _DEVICE_COLUMNS = ("on the device", "latency", "inferences/Wh", "rate held", "battery")
 # Instructions that multiply bytes: with none of them int8 has no arithmetic of its own.
@@ -63,6 +64,7 @@ def _of(name: str, profile: str, rows: Sequence[Measurement]) -> str:
     lines += [
         wrapped(f"{_what(m, several)}: {m.reason}") for m in rows if m.status != "ok" and m.reason
     ]
+    lines += [wrapped(f"{_what(m, several)}: {_operators(m)}") for m in rows if _edge(m).operators]
     once = list({_kind(m): m for m in rows}.values())  # the device is the same by any runtime
     projected = [(m, d) for m in once if (d := _edge(m).on_device) is not None]
     if projected:
@@ -118,6 +120,18 @@ def _best(rows: Sequence[Measurement]) -> set[str]:
 def _error(m: Measurement) -> float:
     model = _edge(m).model
     return model.agreement.error_frac if model and model.agreement else 0.0
+
+
+def _operators(m: Measurement) -> str:
+    """Return the operators that take the most, those of other providers by their name."""
+    found = _edge(m).operators
+    told = [
+        f"{o.operator} {o.share_frac:.0%}"
+        + ("" if o.provider == "CPUExecutionProvider" else f" ({o.provider})")
+        for o in found[:OPERATORS]
+    ]
+    rest = 1 - sum(o.share_frac for o in found[:OPERATORS])
+    return ", ".join(told) + (f", the rest {rest:.0%}" if rest > 0.005 else "")
 
 
 def _what(m: Measurement, several: bool) -> str:

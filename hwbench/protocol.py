@@ -11,6 +11,7 @@ from hwbench.advised import LoaderAdvice
 from hwbench.bounds import NonNegativeFloat as Seconds
 from hwbench.case import Case
 from hwbench.edge_facts import EdgeModel as EdgeModelFacts
+from hwbench.edge_facts import OperatorTime
 from hwbench.energy import EnergyPass
 from hwbench.measurement import Checked, Conditions, Memory, Sample, SteadyKind
 from hwbench.served import Search, Terms
@@ -164,6 +165,7 @@ class VisitResult:
     loader: LoaderAdvice | None = None  # of a loop on the user's data
     model_bytes: int | None = None  # of memory, under an edge profile: beside the library's
     edge: EdgeModelFacts | None = None  # what the file is
+    operators: tuple[OperatorTime, ...] = ()  # under an edge profile, of the visit that checks
 
 
 @dataclass(frozen=True, kw_only=True)

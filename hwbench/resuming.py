@@ -175,6 +175,7 @@ def _visits(m: Measurement) -> list[VisitResult]:
                 search=searches.get(number),
                 edge=m.edge.model if m.edge and first else None,
                 model_bytes=m.edge.model_memory_bytes if m.edge and first else None,
+                operators=m.edge.operators if m.edge and first else (),
             )
         )
     if m.status == "failed":

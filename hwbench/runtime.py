@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hwbench.case import Case
+    from hwbench.edge_facts import OperatorTime
     from hwbench.kernel import Kernel
     from hwbench.probed import RuntimeFacts
     from hwbench.taught import Taught
@@ -52,6 +53,7 @@ class Program:
     flush: Callable[[], None] | None = None  # empties the device's caches, for `cold`
     device_peak_bytes: Callable[[], int | None] = lambda: None
     taught: Taught | None = None  # of a step by a shortcut or a hardening
+    operators: Callable[[], tuple[OperatorTime, ...]] | None = None  # where the time goes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -207,8 +207,23 @@ def test_a_run_under_profiles(capsys: pytest.CaptureFixture[str]) -> None:
     assert mcu.status == "skipped" and "no process" in (mcu.reason or "")
     assert mcu.edge is not None and mcu.edge.model is not None and mcu.edge.on_device is not None
     assert "resnet18_small as on phone" in out and "its weights are random" in out
+    for m in (plain, static):
+        assert m.edge is not None
+        operators = m.edge.operators
+        assert sum(o.share_frac for o in operators) == pytest.approx(1.0)
+        assert [o.seconds for o in operators] == sorted(
+            (o.seconds for o in operators), reverse=True
+        )
+        assert {o.provider for o in operators} == {"CPUExecutionProvider"}
+    assert "Conv" in {o.operator for o in plain.edge.operators}
+    assert status_of(["plot", "operators", "r.json"]) == 0
+    drawn = capsys.readouterr().out
+    assert "operators of resnet18_small as on phone" in drawn and "Conv" in drawn
     assert status_of(["run", "--resume", "r.json"]) == 0  # all is there
-    assert of()["phone int8 static"].edge == static.edge
+    again = of()["phone int8 static"].edge
+    assert again == static.edge
+    store.save(replace(store.load(Path("r.json")), measurements=()), Path("empty.json"))
+    assert status_of(["plot", "operators", "empty.json"]) == 2
     capsys.readouterr()
     assert run("--edge-profile", "phone", "--memory", "1MB") == 0
     assert all("does not fit" in (m.reason or "") for m in of().values())

@@ -1,7 +1,10 @@
 """ONNX Runtime: forward passes of ONNX graphs, on its CPU and CUDA execution providers."""
 
+import json
 import os
 import re
+import statistics
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ from hwbench.dialects import caches, refusals
 from hwbench.dialects.libraries import absent, family, index, load
 from hwbench.dialects.placing import placed
 from hwbench.dialects.rounding import storage, to_storage, widened
-from hwbench.edge_facts import EDGE, QUANTISED, profile
+from hwbench.edge_facts import EDGE, QUANTISED, OperatorTime, profile
 from hwbench.errors import Unavailable
 from hwbench.kernel import Kernel
 from hwbench.probed import RuntimeFacts
@@ -22,6 +25,7 @@ REMEDY = "pip install 'hwbench-dl[onnx]'"
 GPU_REMEDY = "pip uninstall onnxruntime; pip install onnxruntime-gpu"
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 ERRORS_ONLY = 3  # log_severity_level
+PROFILED = 12  # inferences, of whose nodes the medians are added up
 SPINNING = "session.intra_op.allow_spinning"
 
 # Its own choice of threads does not look at the processors that the process may use.
@@ -139,7 +143,52 @@ def _program(
         renew=renew,
         answer=answer,
         flush=_flusher(ort, case) if case.scenario == "cold" else None,
+        operators=lambda: _operators(ort, model, case, inputs),
     )
+
+
+def _operators(
+    ort: Any, model: bytes | str, case: Case, inputs: list[Any]
+) -> tuple[OperatorTime, ...]:
+    """Return the seconds of each kind of operator in an inference, by onnxruntime's own profile."""
+    options = _options(ort, case)
+    options.enable_profiling = True
+    with tempfile.TemporaryDirectory() as folder:
+        options.profile_file_prefix = os.path.join(folder, "p")
+        session = ort.InferenceSession(model, options, providers=_providers(ort, case))
+        given = {
+            node.name: value.numpy()
+            for node, value in zip(session.get_inputs(), inputs, strict=True)
+        }
+        for _ in range(PROFILED):
+            session.run(None, given)
+        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+    return _by_operator(events)
+
+
+def _by_operator(events: list[dict[str, Any]]) -> tuple[OperatorTime, ...]:
+    """Add up the medians of each node's runs, by operator and provider."""
+    runs: dict[tuple[str, str, str], list[float]] = {}
+    for event in events:
+        told = event.get("args", {})
+        if event.get("cat") == "Node" and str(event.get("name", "")).endswith("_kernel_time"):
+            key = (str(event["name"]), str(told.get("op_name")), str(told.get("provider")))
+            runs.setdefault(key, []).append(float(event["dur"]) * 1e-6)
+    found: dict[tuple[str, str], list[float]] = {}
+    for (_, operator, provider), took in runs.items():
+        found.setdefault((operator, provider), []).append(statistics.median(took))
+    whole = sum(map(sum, found.values())) or 1.0
+    rows = [
+        OperatorTime(
+            operator=operator,
+            provider=provider,
+            seconds=sum(took),
+            share_frac=sum(took) / whole,
+            calls=len(took),
+        )
+        for (operator, provider), took in found.items()
+    ]
+    return tuple(sorted(rows, key=lambda r: -r.seconds))
 
 
 def _session(ort: Any, model: bytes | str, case: Case) -> Any:
