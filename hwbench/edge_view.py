@@ -25,7 +25,7 @@ def text(done: Sequence[Measurement], isa: Sequence[str]) -> str:
     for name in dict.fromkeys(m.name for m in done):
         for profile in dict.fromkeys(_edge(m).profile for m in done if m.name == name):
             parts.append(_of(name, profile, [m for m in done if _is(m, name, profile)]))
-    parts.append(_legend(done, isa))
+    parts.append("\n".join(wrapped(line) for line in legend(done, isa)))
     return "\n\n".join(parts)
 
 
@@ -53,7 +53,7 @@ def _of(name: str, profile: str, rows: Sequence[Measurement]) -> str:
     bound = f", p90 within {duration(edge.latency_bound_s)}" if edge.latency_bound_s else ""
     head = (
         f"{name} as on {profile}: {edge.threads} threads, a model in"
-        f" {_size(edge.memory_limit_bytes)}{bound}"
+        f" {size(edge.memory_limit_bytes)}{bound}"
     )
     if any(m.status == "ok" for m in rows):
         head += "; measured on this machine"
@@ -93,6 +93,11 @@ def fits(m: Measurement) -> bool | None:
     if edge.latency_bound_s is None:
         return True
     return None if p90 is None else p90 <= edge.latency_bound_s
+
+
+def able(m: Measurement) -> str:
+    """Return whether a case fits, in a word."""
+    return {True: "yes", False: "no", None: "p90 unknown"}[fits(m)]
 
 
 def _best(rows: Sequence[Measurement]) -> set[str]:
@@ -143,21 +148,21 @@ def _row(m: Measurement, best: bool, several: bool) -> tuple[str, ...]:
     latency = [m.latency_s.get(p) for p in ("p50", "p90")]
     p50, p90 = (NOTHING if v is None else duration(v) for v in latency)
     energy = NOTHING if m.energy_j is None else f"{digits(m.energy_j.point)} J"
-    able = fits(m)
     return (
         "*" if best else "",
         _what(m, several),
         p50,
         p90,
-        NOTHING if edge.model_memory_bytes is None else _size(edge.model_memory_bytes),
-        NOTHING if edge.model is None else _size(edge.model.model_bytes),
+        NOTHING if edge.model_memory_bytes is None else size(edge.model_memory_bytes),
+        NOTHING if edge.model is None else size(edge.model.model_bytes),
         energy,
-        _agrees(m),
-        {True: "yes", False: "no", None: "p90 unknown"}[able],
+        agrees(m),
+        able(m),
     )
 
 
-def _agrees(m: Measurement) -> str:
+def agrees(m: Measurement) -> str:
+    """Return how int8 agrees with float32: in accuracy, in the first class, or by its error."""
     model = _edge(m).model
     if model is None or model.agreement is None:
         return NOTHING
@@ -198,7 +203,8 @@ def _share(band: Band) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _size(value: int) -> str:
+def size(value: int) -> str:
+    """Return bytes as people read them."""
     if value < 1024**2:
         return f"{value / 1024:.3g} KiB"
     return f"{value / 1024**2:.3g} MiB" if value < 1024**3 else f"{value / 1024**3:.3g} GiB"
@@ -218,7 +224,8 @@ def _slow_dynamic(done: Sequence[Measurement]) -> bool:
     )
 
 
-def _legend(done: Sequence[Measurement], isa: Sequence[str]) -> str:
+def legend(done: Sequence[Measurement], isa: Sequence[str]) -> list[str]:
+    """Return what must be known to read the table, a paragraph each."""
     models = [e.model for m in done if (e := m.edge) is not None and e.model is not None]
     lines = [
         "*: no other is as good in latency, memory and error; memory: at the peak, beside the"
@@ -245,4 +252,4 @@ def _legend(done: Sequence[Measurement], isa: Sequence[str]) -> str:
             else "int8 here: this processor has no instruction that multiplies bytes (VNNI, AMX,"
             " ARM dot products): int8 saves memory and seldom time; a device with one is quicker"
         )
-    return "\n".join(wrapped(line) for line in lines)
+    return lines

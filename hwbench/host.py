@@ -33,6 +33,7 @@ PACKAGES = (
     "onnxruntime",
     "onnxruntime-gpu",
     "onnxscript",
+    "openvino",
     "transformers",
     "timm",
     "numpy",

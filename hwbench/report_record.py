@@ -1,5 +1,6 @@
 """What a report says of a record: the machine, its cases, their verdicts and warnings."""
 
+from hwbench import report_edge
 from hwbench.chart_kind import Given
 from hwbench.measurement import Record
 from hwbench.pages import Cell, Section, Table
@@ -24,7 +25,7 @@ def sections(given: Given) -> tuple[list[str], list[Section]]:
         )
     rows = tuple(
         (
-            Cell(text=m.name),
+            Cell(text=" ".join([m.name, *(f"{k}={v}" for k, v in m.runtime_options.items())])),
             Cell(text=m.phase),
             Cell(text=m.runtime),
             Cell(text=f"{m.device} {m.dtype}"),
@@ -49,12 +50,14 @@ def sections(given: Given) -> tuple[list[str], list[Section]]:
     )
     failed = [f"{m.id}: {m.status}: {m.reason}" for m in value.measurements if m.status != "ok"]
     said = [f"{m.id}: {w.message}" for m in done for w in m.warnings]
+    edge = report_edge.section(value.measurements, value.environment.cpu.isa)
     return [answer], [
+        *([edge] if edge else []),
         Section(
             title=f"The machine: {machine}",
             paragraphs=(_software(value),),
             tables=(table,),
-            drawings=tuple(drawings(given, ("roofline", "batch", "latency", "power"))),
+            drawings=tuple(drawings(given, ("roofline", "batch", "latency", "operators", "power"))),
         ),
         *warned([*failed, *said], ()),
     ]

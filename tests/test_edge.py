@@ -220,6 +220,11 @@ def test_a_run_under_profiles(capsys: pytest.CaptureFixture[str]) -> None:
     drawn = capsys.readouterr().out
     assert "operators of resnet18_small as on phone" in drawn and "Conv" in drawn
     assert status_of(["run", "--resume", "r.json"]) == 0  # all is there
+    assert status_of(["report", "r.json", "-o", "r.html"]) == 0
+    page = Path("r.html").read_text()
+    assert (
+        "On a small device" in page and "int8 static" in page and "its weights are random" in page
+    )
     again = of()["phone int8 static"].edge
     assert again == static.edge
     store.save(replace(store.load(Path("r.json")), measurements=()), Path("empty.json"))

@@ -64,7 +64,7 @@ LAYERS = {
     "shell": "__main__ advise_view bar chart_text cli cli.* compare_many compare_view"
     " edge_view energy_views estimate_table estimate_units estimate_view inspect_view"
     " instances_view learning_view loader_view loop_callbacks loop_watch power_view render"
-    " report_estimate report_html report_markdown report_parts report_record"
+    " report_edge report_estimate report_html report_markdown report_parts report_record"
     " report_shortcuts report_words scenario_views search_view sharing_view shortcuts_view"
     " step_measure tuning_view validation_view views watching",
 }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from hwbench.chart import Axis, Chart, Series
 from hwbench.chart_kind import ChartKind, Given
 from hwbench.errors import BadInput
+from hwbench.measurement import Measurement
 
 MOST = 8  # lines with a name
 
@@ -29,7 +30,7 @@ def _chart(given: Given) -> Chart:
     found.sort(key=lambda f: f[1][0][1])
     series = tuple(
         Series(
-            name=f"{m.name} {m.runtime} {m.device} {m.dtype} batch {m.batch_size}",
+            name=f"{m.name} {m.runtime} {m.device} {m.dtype} batch {m.batch_size}{_options(m)}",
             x=tuple(_place(p) for p, _ in known),
             y=tuple(v for _, v in known),
             faint=n >= MOST,
@@ -48,6 +49,10 @@ def _chart(given: Given) -> Chart:
 def _place(percentile: float) -> float:
     """Return where a percentile stands: each further nine as far from the one before."""
     return -math.log10(1 - percentile / 100)
+
+
+def _options(m: Measurement) -> str:
+    return "".join(f" {v}" for v in m.runtime_options.values())
 
 
 CHART = ChartKind(
