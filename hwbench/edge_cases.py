@@ -62,7 +62,7 @@ def cases(names: Sequence[str], selection: "Selection") -> Iterator[Case]:
                         scenario="single_stream",
                         runtime=runtime,
                         device="cpu",
-                        dtype="int8" if quantised else "float32",
+                        dtype=edge_facts.DTYPES[precision],
                         batch_size=1,
                         shape=network.variant.shape,
                         options={EDGE: edge, **({QUANTISED: precision} if quantised else {})},
@@ -83,5 +83,5 @@ def check_data(data: Path, names: Sequence[str]) -> None:
 
 
 def precision_of(case: Case) -> str:
-    """Return float32, dynamic or static."""
+    """Return float32, float16, dynamic or static."""
     return str(case.options.get(QUANTISED, "float32"))

@@ -17,7 +17,10 @@ from hwbench.bounds import (
 from hwbench.errors import UnknownName
 
 EDGE, QUANTISED = "edge", "quantised"  # options of a case
-PRECISIONS = ("float32", "dynamic", "static")  # the latter two: int8, as onnxruntime makes it
+# Of which a file is made from float32's; the latter two are int8, as onnxruntime makes it.
+PRECISIONS = ("float32", "float16", "dynamic", "static")
+DTYPES = {"float32": "float32", "float16": "float16", "dynamic": "int8", "static": "int8"}
+_USUAL = ("float32", "dynamic", "static")
 _FILE = Path(__file__).parent / "catalog" / "edge.toml"
 
 
@@ -34,7 +37,7 @@ class EdgeProfile:
     device: str
     threads: PositiveInt
     memory_bytes: PositiveInt  # that a model may take, beside the runtime's library
-    precisions: tuple[str, ...] = PRECISIONS
+    precisions: tuple[str, ...] = _USUAL
     spinning: bool = False  # threads that wait burn power
     arena: bool = True  # memory that onnxruntime keeps between runs
     latency_bound_s: PositiveFloat | None = None
@@ -75,6 +78,7 @@ class EdgeModel:
     """An ONNX file for the edge; `agreement` is null for float32 itself."""
 
     precision: str
+    opset: NonNegativeInt
     model_bytes: PositiveInt
     float32_bytes: PositiveInt
     depthwise_frac: Fraction  # of the convolutions' number that are depthwise

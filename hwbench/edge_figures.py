@@ -17,7 +17,7 @@ from hwbench.units import S_PER_H
 
 DEPTHWISE = 0.1  # of the convolutions, from which a network counts as depthwise
 BASIS = "scaled: published peak times the share of it that networks reach, as an interval"
-_PRECISION = {"float32": "float32", "static": "int8"}
+_PRECISION = {"float32": "float32", "float16": "float16", "static": "int8"}
 
 
 def facts(

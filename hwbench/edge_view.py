@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hwbench.edge_facts import PRECISIONS, QUANTISED, Band, EdgeFacts, OnDevice
+from hwbench.edge_facts import DTYPES, PRECISIONS, QUANTISED, Band, EdgeFacts, OnDevice
 from hwbench.edge_figures import per_wh
 from hwbench.measurement import Measurement
 from hwbench.render import NOTHING, count, digits, table, wrapped
@@ -41,7 +41,7 @@ def _is(m: Measurement, name: str, profile: str) -> bool:
 def precision(m: Measurement) -> str:
     """Return how the file's numbers are kept."""
     found = _kind(m)
-    return found if found == "float32" else f"int8 {found}"
+    return found if DTYPES[found] == found else f"int8 {found}"
 
 
 def _kind(m: Measurement) -> str:
@@ -65,7 +65,8 @@ def _of(name: str, profile: str, rows: Sequence[Measurement]) -> str:
         wrapped(f"{_what(m, several)}: {m.reason}") for m in rows if m.status != "ok" and m.reason
     ]
     lines += [wrapped(f"{_what(m, several)}: {_operators(m)}") for m in rows if _edge(m).operators]
-    once = list({_kind(m): m for m in rows}.values())  # the device is the same by any runtime
+    made = sorted(rows, key=lambda m: _edge(m).model is not None)
+    once = list({_kind(m): m for m in made}.values())  # the device is the same by any runtime
     projected = [(m, d) for m in once if (d := _edge(m).on_device) is not None]
     if projected:
         told = projected[0][1]
@@ -244,7 +245,7 @@ def legend(done: Sequence[Measurement], isa: Sequence[str]) -> list[str]:
             "int8 dynamic is slower than float32 by onnxruntime, which has no quick convolutions in"
             " it; it is for products, as of transformers"
         )
-    if any(x.precision != "float32" for x in models):
+    if any(DTYPES[x.precision] == "int8" for x in models):
         found = [i for i in BYTE_PRODUCTS if i in isa]
         lines.append(
             f"int8 here: this processor multiplies bytes ({', '.join(found)})"

@@ -122,7 +122,7 @@ class Preparation:
             return Needs(blocked=Blocked(code="error", reason=str(e)))
         if precision == "float32":
             return replace(plain, edge=facts)
-        said = "int8 is held to its float32 form, which `edge.model.agreement` tells"
+        said = f"{precision} is held to its float32 form, which `edge.model.agreement` tells"
         return Needs(no_reference=said, model=made, check_model=made, edge=facts)
 
     def _plain(self, case: Case) -> Needs:

@@ -43,8 +43,8 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
 
 
 MODEL = EdgeModel(
-    precision="static", model_bytes=5_000_000, float32_bytes=20_000_000, depthwise_frac=0.0,
-    calibration="generated", calibration_items=8, agreement=None,
+    precision="static", opset=17, model_bytes=5_000_000, float32_bytes=20_000_000,
+    depthwise_frac=0.0, calibration="generated", calibration_items=8, agreement=None,
 )  # fmt: skip
 
 
@@ -138,6 +138,20 @@ def items(count: int, seed: int) -> list[tuple[Any, Any]]:
         x = rng.standard_normal((1, 16)).astype("float32")
         found.append(((x,), x[:, :4].argmax(-1)))
     return found
+
+
+def test_float16_is_half_the_size_and_nearly_the_same() -> None:
+    linear("f.onnx", classes=64, features=512)
+    onnx_edge.quantise(Path("f.onnx"), Path("h.onnx"), "float16", lambda: iter(()))
+    assert onnx_edge.size_of(Path("h.onnx")) < 0.52 * onnx_edge.size_of(Path("f.onnx"))
+    rng = np.random.default_rng(0)
+    given = [((rng.standard_normal((1, 512)).astype("float32"),), None) for _ in range(20)]
+    told = onnx_edge.agreement(
+        Path("f.onnx"), Path("h.onnx"), iter(given), random=False, no_labels="none"
+    )
+    assert 0 < told.error_frac < 1e-3 and told.top1_frac == 1.0
+    found = onnx_edge.described(Path("h.onnx"), Path("f.onnx"), "float16", None, 0)
+    assert (found.opset, found.calibration_items, found.depthwise_frac) == (17, 0, 0.0)
 
 
 @pytest.mark.parametrize("precision", ["dynamic", "static"])

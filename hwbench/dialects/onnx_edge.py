@@ -19,15 +19,18 @@ Batch = tuple[Any, ...]
 def quantise(
     path: Path, target: Path, precision: str, calibration: Callable[[], Iterator[Batch]]
 ) -> None:
-    """Write the int8 form of a float32 file: `dynamic` or `static`, weights by channel.
+    """Write the form of a float32 file: `float16`, or int8 `dynamic` or `static`, by channel.
 
-    Dynamic: weights are kept in int8 and activations rounded as they come. Static: both, in QDQ
-    form, activations by their ranges over the calibration's batches. Raises BadInput for a file
-    that onnxruntime cannot prepare.
+    float16: weights and arithmetic, inputs and outputs stay float32. Dynamic: weights are kept in
+    int8 and activations rounded as they come. Static: both, in QDQ form, activations by their
+    ranges over the calibration's batches. Raises BadInput for a file that cannot be made so.
     """
     load("onnxruntime", REMEDY)
     from onnxruntime import quantization as q
 
+    if precision == "float16":
+        _halved(path, target)
+        return
     prepared = target.with_name("prepared.onnx")
     try:
         q.quant_pre_process(str(path), str(prepared), auto_merge=True)
@@ -52,6 +55,19 @@ def quantise(
         raise BadInput(f"{path.name}: cannot be quantised ({precision}): {_said(e)}") from None
     finally:
         prepared.unlink(missing_ok=True)
+
+
+def _halved(path: Path, target: Path) -> None:
+    onnx = load("onnx", REMEDY)
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    try:
+        halved = convert_float_to_float16(
+            onnx.load(str(path)), keep_io_types=True, disable_shape_infer=False
+        )
+        onnx.save(halved, str(target))
+    except Exception as e:
+        raise BadInput(f"{path.name}: cannot be made float16: {_said(e)}") from None
 
 
 def _said(error: Exception) -> str:
@@ -92,6 +108,7 @@ def described(
     """Return what a file is, without its agreement."""
     return EdgeModel(
         precision=precision,
+        opset=_opset(path),
         model_bytes=size_of(path),
         float32_bytes=size_of(float32),
         depthwise_frac=_depthwise(float32),
@@ -99,6 +116,13 @@ def described(
         calibration_items=items if precision == "static" else 0,
         agreement=None,
     )
+
+
+def _opset(path: Path) -> int:
+    """Return the opset of the standard operators of a file."""
+    onnx = load("onnx", REMEDY)
+    imports = onnx.load(str(path), load_external_data=False).opset_import
+    return max((int(i.version) for i in imports if i.domain in ("", "ai.onnx")), default=0)
 
 
 def size_of(path: Path) -> int:

@@ -25,6 +25,12 @@ REMEDY = "pip install 'hwbench-dl[onnx]'"
 GPU_REMEDY = "pip uninstall onnxruntime; pip install onnxruntime-gpu"
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 ERRORS_ONLY = 3  # log_severity_level
+# Execution providers of small devices and accelerators, each in a build of onnxruntime of its own.
+KNOWN = (
+    "TensorrtExecutionProvider", "CUDAExecutionProvider", "OpenVINOExecutionProvider",
+    "XnnpackExecutionProvider", "CoreMLExecutionProvider", "QNNExecutionProvider",
+    "NnapiExecutionProvider",
+)  # fmt: skip
 PROFILED = 12  # inferences, of whose nodes the medians are added up
 SPINNING = "session.intra_op.allow_spinning"
 
@@ -42,6 +48,9 @@ def probe() -> RuntimeFacts:
     ort = library()
     details = {
         "providers": ", ".join(ort.get_available_providers()),
+        "not in this package": ", ".join(
+            p for p in KNOWN if p not in ort.get_available_providers()
+        ),
         "threads": str(_threads[0] or caches.cpus()),
     }
     return RuntimeFacts(
