@@ -117,7 +117,10 @@ class Artifacts:
     def edge_model(
         self, case: Case, precision: str, model: Path, batch_size: int, data: str | None
     ) -> Path:
-        """Return the file of a float32 `model` in a precision, its facts beside it."""
+        """Return the file of a float32 `model` in a precision, its facts beside it.
+
+        Of float32 itself the facts alone are made.
+        """
         stamp = model.stat()
         of_data = _stamp(data) if data else ""
         name = key(
@@ -130,7 +133,7 @@ class Artifacts:
         )
         return self._made(
             name,
-            "model.onnx",
+            "facts.json" if precision == "float32" else "model.onnx",
             lambda path: (
                 "edge_model",
                 protocol.EdgeModel(
@@ -168,13 +171,15 @@ class Artifacts:
 
 
 def _stamp(data: str) -> str:
-    """Return what changes with the user's data, as far as their outside tells."""
+    """Return what changes with the user's data: names, sizes and times of all their files."""
     path = Path(data).absolute()
-    try:
-        found = path.stat()
-    except OSError:
-        return str(path)
-    return f"{path}:{found.st_size}:{found.st_mtime_ns}"
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    digest = hashlib.sha256(str(path).encode())
+    for file in files:
+        with suppress(OSError):
+            found = file.stat()
+            digest.update(f"{file.name}:{found.st_size}:{found.st_mtime_ns}".encode())
+    return digest.hexdigest()[:16]
 
 
 def prune(cache: Path, keep: Path) -> None:

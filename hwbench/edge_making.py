@@ -26,7 +26,6 @@ def make(request: protocol.EdgeModel) -> EdgeModel:
     float32, target = Path(request.model), Path(request.path)
     calibration, judged, said, no_labels = _items(network, request)
     if request.precision == "float32":
-        target.symlink_to(float32.absolute())
         done = onnx_edge.described(float32, float32, "float32", None, 0)
     else:
         onnx_edge.quantise(float32, target, request.precision, lambda: _inputs(calibration))

@@ -15,6 +15,7 @@ import pytest
 
 from hwbench import (
     codec,
+    data_found,
     model_naming,
     model_spec,
     own_draw,
@@ -502,6 +503,35 @@ def test_what_is_measured_for_an_answer_is_named_as_it_was(monkeypatch: pytest.M
         assert status_of([*plan, "--epochs", "1"] if verb == "estimate" else plan) == 2
         own_models.forget()
     assert asked == [("net:make",), ("net:make",)]
+
+
+REGRESSION = """
+import torch
+class Two(torch.nn.Module):
+    def __init__(self):
+        super().__init__(); self.layer = torch.nn.Linear(16, 3)
+    def forward(self, x, mask): return self.layer(x) * mask
+def plain(): return {"model": torch.nn.Linear(16, 3), "inputs": torch.randn(8, 16),
+                     "targets": torch.randn(8, 3)}
+def own(): return {**plain(), "loss": lambda output, targets: (output - targets).abs().mean()}
+def two(): return Two(), (torch.randn(8, 16), torch.rand(8, 1))
+"""
+
+
+@pytest.mark.parametrize("name", ["plain", "own", "two"])
+def test_targets_and_inputs_that_data_do_not_give_are_drawn(name: str) -> None:
+    from hwbench.dialects.torch_loop import TorchLoop
+    from tests.test_torch_loop import case_of
+
+    Path("reg.py").write_text(REGRESSION)
+    np.save("rows.npy", np.random.default_rng(0).standard_normal((20, 16)).astype("float32"))
+    network = own_models.adopt(described(f"reg.py:{name}"))
+    dataset = data_found.dataset_at(Path("rows.npy"), network)
+    config = network.variant.config
+    loop = TorchLoop(network.workload, config, case_of(network.name, dataset, 8), 1)
+    done = loop.epoch()
+    assert (done.steps, done.items) == (3, 20) and done.loss is not None  # 8, 8 and 4
+    assert (loop.evaluate(1, lambda s: False) is None) == (name != "two")
 
 
 PLAIN = """

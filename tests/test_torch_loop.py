@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 from hwbench import data_found, data_made, registry  # noqa: E402
 from hwbench.dataset import Dataset, Loading, Residence  # noqa: E402
-from hwbench.dialects import torch_loading  # noqa: E402
+from hwbench.dialects import arranging, torch_loading  # noqa: E402
 from hwbench.dialects.torch_loop import TorchLoop  # noqa: E402
 from hwbench.errors import HwbenchError, Unavailable  # noqa: E402
 from hwbench.loop import LoopCase, LoopPart, OpenLoop  # noqa: E402
@@ -266,7 +266,7 @@ def test_dcgans_pictures_are_targets_within_its_generators_range(tmp_path: Path)
     loading = Loading(dataset=dataset, residence="memory")
     source = torch_loading.source_of(network.workload, config, loading, 1)
     (batch,) = torch_loading.batches(source, 6, 0, 1, False)
-    (noise,), pictures = torch_loading.arranged(network.workload, config, "pictures")(*batch)
+    (noise,), pictures = arranging.arranged(network.workload, config, "pictures")(*batch)
     assert noise.shape == (6, config["noise"]) and noise.std() == pytest.approx(1, abs=0.3)
     assert pictures.shape == (6, 3, config["image"], config["image"])
     assert pictures.min() >= -1 and pictures.max() <= 1

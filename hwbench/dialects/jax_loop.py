@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hwbench.dialects import arranging, jax_training
 from hwbench.dialects import jax as dialect
 from hwbench.dialects import jax_device as on
-from hwbench.dialects import jax_training
 from hwbench.dialects import torch_loading as loading_of
 from hwbench.dialects.loader_loop import LoaderLoop
 from hwbench.dialects.rounding import storage
@@ -128,12 +128,17 @@ def _arranged(
     import numpy as np
 
     rng = np.random.default_rng(seed)
+    beside = arranging.Beside(workload, config, kind)
 
     def arrange(inputs: Any, targets: Any) -> tuple[tuple[Any, ...], Any]:
         x, y = np.asarray(inputs), np.asarray(targets)
         if kind == "pictures":
             noise = rng.standard_normal((len(x), config["noise"])).astype("float32")
             return (noise,), x.clip(-1, 1)
-        return ((x.transpose(0, 2, 3, 1) if workload.own and x.ndim == 4 else x),), y
+        x = x.transpose(0, 2, 3, 1) if workload.own and x.ndim == 4 else x
+        if not (beside.inputs or beside.targets):
+            return (x,), y
+        more, own = beside.of(len(x))
+        return (x, *more), own if beside.targets else y
 
     return arrange

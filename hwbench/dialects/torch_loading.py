@@ -4,7 +4,7 @@ The sources below are plain picklable objects, since a worker process is spawned
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -236,7 +236,8 @@ def _rows(dataset: Dataset, loading: Loading, config: Config) -> Rows:
         y = np.zeros(len(x), dtype="int64")
     if y.shape != (len(x),):  # a single .npy has rows alone
         y = np.zeros(len(x), dtype="int64")
-    return Rows(x, y % config["classes"])
+    classes = config.get("classes")  # a network without any takes targets of its own
+    return Rows(x, y % classes if classes else y)
 
 
 def batches(source: Any, batch_size: int, workers: int, seed: int, pinned: bool) -> Any:
@@ -263,18 +264,6 @@ def _tensors(batch: Any) -> tuple[Any, Any]:
     torch = library()
     inputs, targets = batch
     return torch.from_numpy(inputs), torch.from_numpy(targets)
-
-
-def arranged(workload: Workload, config: Config, kind: str) -> Callable[[Any, Any], Any]:
-    """Return how a loader's batch becomes (inputs, targets) of the network."""
-    if kind != "pictures":
-        return lambda inputs, targets: ((inputs,), targets)
-    torch = library()
-
-    def noise(pictures: Any, labels: Any) -> Any:
-        return (torch.randn(len(pictures), config["noise"]),), pictures.clamp(-1, 1)
-
-    return noise
 
 
 def check_pillow(kind: str) -> None:

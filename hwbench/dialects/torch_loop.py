@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from hwbench.dialects import arranging
 from hwbench.dialects import torch_device as on
 from hwbench.dialects import torch_loading as loading_of
 from hwbench.dialects.loader_loop import LoaderLoop, cpu_s
@@ -52,7 +53,7 @@ class TorchLoop(LoaderLoop):
         self.read_s = time.perf_counter() - began
         self._seed = seed
         self.loader = self._batches(case.loading.workers)
-        self._arrange = loading_of.arranged(workload, config, case.loading.dataset.kind)
+        self._arrange = arranging.arranged(workload, config, case.loading.dataset.kind)
 
     def _built(
         self, workload: Workload, config: Config, transform: Transform, build: Build
