@@ -11,10 +11,20 @@ pytest.importorskip("torch")
 jax = pytest.importorskip("jax")
 pytest.importorskip("flax")
 
-from hwbench import data_found, data_made, model_naming, own_models, registry  # noqa: E402
-from hwbench.cli import status_of  # noqa: E402
+from hwbench import (  # noqa: E402
+    data_found,
+    data_made,
+    model_naming,
+    own_models,
+    registry,
+    training_choice,
+)
+from hwbench.child import Child  # noqa: E402
+from hwbench.dataset import Loading  # noqa: E402
 from hwbench.dialects.jax_loop import JaxLoop  # noqa: E402
 from hwbench.errors import Unavailable  # noqa: E402
+from hwbench.loop import LoopCase, LoopPart  # noqa: E402
+from hwbench.loop_asking import LoopChild  # noqa: E402
 from tests import fakes  # noqa: E402
 from tests.loops import rows  # noqa: E402
 from tests.test_own_models import FLAX, here  # noqa: E402
@@ -110,16 +120,23 @@ def test_shortcuts_are_torchs(tmp_path: Path) -> None:
         JaxLoop(network.workload, network.variant.config, case, 1, build=lambda ground: None)
 
 
-def test_a_flax_model_of_ones_own_is_validated(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_flax_model_of_ones_own_is_trained_by_the_loop_of_its_library() -> None:
     Path("flaxnet.py").write_text(FLAX)
     photographs(Path("photos"), {"a": 20, "b": 12}, size=(24, 24))
     (name,) = model_naming.named(["flaxnet.py:make"], here)
-    loop = loop_of(name, Path("photos"), 4)  # channels last, as it takes them
-    assert loop.epoch().steps == 8
-    own_models.forget()
-    command = ["validate", "--model", "flaxnet.py:make", "--data", "photos", "--batch-size", "4",
-               "--minutes", "0.2", "--threads", "1", "--out", "v.json"]  # fmt: skip
-    status = status_of(command)
-    out = capsys.readouterr()
-    assert status in (0, 3), out.err
-    assert "jax" in out.out
+    training = training_choice.choose(None, name)
+    assert training.runtime == "jax"
+    network = registry.networks()[name]
+    loading = Loading(dataset=data_found.dataset_at(Path("photos"), network), residence="disk")
+    case = LoopCase(
+        workload=name, runtime=training.runtime, device="cpu", dtype="float32", batch_size=4,
+        loading=loading,
+    )  # fmt: skip
+    child = LoopChild(case, 0, 1, 0, Child, lambda: None)  # a process of its own builds it anew
+    try:
+        done = child.part(LoopPart(what="epoch")).stretch  # channels last, as it takes them
+        judged = child.part(LoopPart(what="evaluate", batches=2)).evaluated
+    finally:
+        child.end()
+    assert done is not None and (done.steps, done.items) == (8, 32)
+    assert judged is not None and judged.batches == 2
