@@ -66,7 +66,8 @@ def _of(name: str, profile: str, rows: Sequence[Measurement]) -> str:
     ]
     lines += [wrapped(f"{_what(m, several)}: {_operators(m)}") for m in rows if _edge(m).operators]
     made = sorted(rows, key=lambda m: _edge(m).model is not None)
-    once = list({_kind(m): m for m in made}.values())  # the device is the same by any runtime
+    by_kind = {_kind(m): m for m in made}  # the device is the same by any runtime
+    once = [by_kind[kind] for kind in PRECISIONS if kind in by_kind]
     projected = [(m, d) for m in once if (d := _edge(m).on_device) is not None]
     if projected:
         told = projected[0][1]
