@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hwbench import data_found, energy_pass, energy_planning, host, loader_search, registry
 from hwbench.case import Case
 from hwbench.dataset import Dataset
-from hwbench.errors import BadInput
+from hwbench.errors import BadInput, Unavailable
 from hwbench.journal import Header
 from hwbench.ledger import LOADER
 from hwbench.measurement import DataTerms, Measurement
@@ -89,6 +89,8 @@ def of_case(data: Path, case: Case) -> Dataset | BadInput:
         dataset = data_found.dataset_at(data, registry.networks()[case.name])
     except BadInput as e:
         return e
+    except Unavailable as e:  # what reads them is not installed
+        return BadInput(f"--data {data}: {e}")
     if (case.batch_size or 1) > dataset.items:
         return BadInput(
             f"--data {data}: a batch of {case.batch_size} is larger than its {dataset.items} items"

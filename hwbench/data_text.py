@@ -22,6 +22,7 @@ from hwbench.registry import Network
 SUFFIXES = (".txt", ".jsonl", ".ndjson", ".json")
 FIELDS = ("text", "content", "body", "document")
 IDS = ("input_ids", "tokens", "ids")  # columns of a saved dataset that hold token ids
+MOST_IDS = 1 << 27  # tokens that were cut before, of which so many are taken
 PADDED = 32  # documents of a batch, of which the padding is told
 MOST_FAULTS = 0.1  # of the lines: with more it is no such file
 
@@ -112,6 +113,8 @@ def _dataset(texts: _Texts, network: Network) -> Dataset:
     items = (told["tokens"] - 1) // seq
     if items < 1:
         raise BadInput(f"--data {path}: {told['tokens']:,} tokens make no sequence of {seq}")
+    if told["cut"]:
+        part = f", its first {told['documents']:,}"
     lost = f"; {told['lost']:,} hold no text and are left out" if told["lost"] else ""
     cut = "cut into tokens before" if texts.ids is not None else tokenizer.said
     return Dataset(
@@ -131,9 +134,9 @@ def _dataset(texts: _Texts, network: Network) -> Dataset:
 def _kept(texts: _Texts, folder: Path, tokenizer: Tokenizer) -> dict[str, int]:
     import numpy as np
 
+    cut = 0
     if texts.ids is not None:
-        found = [np.asarray(d, dtype="int64") for d in texts.ids()]
-        documents, lost = [d for d in found if len(d)], sum(not len(d) for d in found)
+        documents, lost, cut = _cut_before(texts)
     else:
         said = list(texts.documents(tokenizer.most_bytes))
         documents = list(tokenizer.cut([t for t in said if t]))
@@ -151,14 +154,15 @@ def _kept(texts: _Texts, folder: Path, tokenizer: Tokenizer) -> dict[str, int]:
     whole = max(1, len(mixed) // PADDED) * PADDED
     rows = np.resize(mixed, whole).reshape(-1, PADDED)
     padding = 1 - rows.sum() / (rows.max(axis=1) * PADDED).sum()
-    end = np.array([tokenizer.end])  # between documents
+    end = np.array([tokenizer.end], dtype=documents[0].dtype)  # between documents
     ended = documents if texts.ids is not None else [p for d in documents for p in (d, end)]
-    stream = np.concatenate(ended).astype("uint32")
+    stream = np.concatenate(ended)
     told = {
         "documents": len(documents),
         "tokens": len(stream),
         "highest": int(stream.max()),
         "lost": lost,
+        "cut": cut,
         "p10": p10,
         "p50": p50,
         "p90": p90,
@@ -166,6 +170,29 @@ def _kept(texts: _Texts, folder: Path, tokenizer: Tokenizer) -> dict[str, int]:
     }
     data_kept.keep(folder, told, lambda place: np.save(place / "tokens.npy", stream))
     return told
+
+
+def _cut_before(texts: _Texts) -> tuple[list[Any], int, int]:
+    """Return documents of token ids, how many are empty, and 1 where not all were taken."""
+    import numpy as np
+
+    assert texts.ids is not None
+    documents, lost, taken = [], 0, 0
+    for ids in texts.ids():
+        found = np.asarray(ids, dtype="int64")
+        if not len(found):
+            lost += 1
+            continue
+        if found.min() < 0 or found.max() >= 1 << 32:
+            raise BadInput(
+                f"--data {texts.path}: token ids are whole numbers from 0 on; found"
+                f" {found.min()} to {found.max()}"
+            )
+        documents.append(found.astype("uint32"))
+        taken += len(found)
+        if taken >= MOST_IDS:
+            return documents, lost, 1
+    return documents, lost, 0
 
 
 def _documents(path: Path, most: int) -> Iterator[str]:

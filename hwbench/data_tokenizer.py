@@ -42,7 +42,7 @@ def of(network: Network) -> Tokenizer:
         every = list(texts)
         for n in range(0, len(every), AT_ONCE):
             ids = found.cut(every[n : n + AT_ONCE])
-            yield from (np.asarray(d, dtype="int64") for d in ids)
+            yield from (np.asarray(d, dtype="uint32") for d in ids)
 
     return Tokenizer(
         said=f"cut by the tokenizer of {spec.target}",

@@ -45,7 +45,7 @@ def check(selection: "Selection") -> None:
 
 
 def cases(names: Sequence[str], selection: "Selection") -> Iterator[Case]:
-    """Yield the cases of these networks; a file that takes one batch size alone keeps it."""
+    """Yield the cases of these networks, single inferences of those that have an ONNX form."""
     for runtime in selection.runtimes or RUNTIMES[:1]:
         for name in dict.fromkeys(names):
             network = registry.networks()[name]

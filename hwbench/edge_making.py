@@ -98,7 +98,7 @@ def _drawn(network: Network, batch_size: int, seed: int) -> tuple[Any, Any]:
 
 def _real(network: Network, dataset: Dataset, batch_size: int) -> Iterator[tuple[Any, Any]]:
     """Yield batches of the user's items, spread over all of them, images at their centre."""
-    from hwbench.dialects import torch_loading
+    from hwbench.dialects import arranging, torch_loading
 
     loading = Loading(dataset=dataset, residence="disk", augmented=False)
     source = torch_loading.source_of(network.workload, network.variant.config, loading, 0)
@@ -106,6 +106,8 @@ def _real(network: Network, dataset: Dataset, batch_size: int) -> Iterator[tuple
     # Items lie sorted by class: every second one is of the other half.
     order = [i * len(source) // count for i in range(count)]
     order = order[::2] + order[1::2]
+    beside = arranging.Beside(network.workload, network.variant.config, dataset.kind)
     for n in range(0, count - batch_size + 1, batch_size):
         inputs, labels = source.__getitems__(order[n : n + batch_size])
-        yield (inputs,), labels
+        more = beside.of(batch_size)[0] if beside.inputs else ()
+        yield (inputs, *more), labels

@@ -235,6 +235,9 @@ def legend(done: Sequence[Measurement], isa: Sequence[str]) -> list[str]:
     ]
     reasons = dict.fromkeys(x.agreement.reason for x in models if x.agreement)
     lines += [f"agree: {why}" for why in reasons if why is not None]
+    judged = sorted({x.agreement.items for x in models if x.agreement})
+    if judged:
+        lines.append(f"compared with float32 on {' and '.join(map(str, judged))} items")
     said = dict.fromkeys(
         f"static int8 is calibrated on {x.calibration_items} of {x.calibration}"
         for x in models

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwbench import model_naming, own_models, registry
+from hwbench import data_text, model_naming, own_models, registry
 from hwbench.cli import status_of
 from hwbench.errors import BadInput
 from tests import fakes
@@ -98,7 +98,7 @@ def test_rows_of_a_saved_dataset_are_columns_or_one_list() -> None:
         assert list(labels) == [n % 3 for n in order]
 
 
-def test_texts_and_ids_of_a_saved_dataset() -> None:
+def test_texts_and_ids_of_a_saved_dataset(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["long " * 40, "short", "", None, *["more of it"] * 60]
     save("texts", arrow.table({"text": texts, "label": [0] * 64}), files=2)
     told = found("texts", "bert_base_small")
@@ -111,6 +111,13 @@ def test_texts_and_ids_of_a_saved_dataset() -> None:
     assert "40 documents of ids cut into tokens before: 2,000" in told.description
     inputs, _ = source("ids", "bert_base_small").__getitems__([0, 1])
     assert list(inputs.ravel()) == [i for row in ids for i in row][: 2 * seq]
+    save("odd", arrow.table({"input_ids": [[1, -100, 3] * 50]}))
+    with pytest.raises(BadInput, match="token ids are whole numbers from 0 on; found -100 to 3"):
+        found("odd", "bert_base_small")
+    monkeypatch.setattr(data_text, "MOST_IDS", 120)
+    save("many", arrow.table({"input_ids": ids}))
+    told = found("many", "bert_base_small")
+    assert "3 documents of many, its first 3 cut into tokens before: 150" in told.description
     save("high", arrow.table({"input_ids": [[1, 2, 10**6] * 50]}))
     with pytest.raises(BadInput, match=r"takes token ids 0 to .*; found one of 1000000"):
         found("high", "bert_base_small")

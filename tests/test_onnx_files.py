@@ -68,6 +68,11 @@ def test_a_file_that_cannot_be_run_is_said_in_a_line(how: dict[str, Any], said: 
     assert "\n" not in str(found.value)
 
 
+def test_what_a_file_is_called_says_nothing_of_its_fault() -> None:
+    text = "Load model from opset-shape.onnx failed:Fatal error: acme:Whirl(-1) is not a registered"
+    assert "acme:Whirl" in onnx_faults.said(f"{text} function/op", "1.32")
+
+
 def test_a_kernel_that_a_provider_lacks_is_named() -> None:
     text = "NOT_IMPLEMENTED : Could not find an implementation for Conv(11) node with name 'c'"
     assert "without a kernel in onnxruntime's CPU provider, Conv" in onnx_faults.said(text, "1.32")

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -218,9 +218,3 @@ def mcnemar(b: int, c: int) -> float:
         return 1.0
     tail = sum(math.comb(n, k) for k in range(min(b, c) + 1))
     return float(min(1.0, 2 * tail / 2**n))
-
-
-def batches_of(arrays: Sequence[Any], size: int) -> Iterator[tuple[Any, ...]]:
-    """Yield arrays of all items as batches of `size`; what is left over at the end is dropped."""
-    for n in range(0, len(arrays[0]) - size + 1, size):
-        yield tuple(a[n : n + size] for a in arrays)

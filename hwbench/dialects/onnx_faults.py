@@ -14,7 +14,7 @@ _OP = re.compile(r"Op \((\w+)\)")
 
 def said(text: str, version: str) -> str:
     """Return what is wrong with a file, in the words of the one who gave it."""
-    flat = one_line(text)
+    flat = one_line(text).partition(" failed:")[2] or one_line(text)  # without the file's name
     if "ValidateOpsetForDomain" in flat or "opset" in flat.lower():
         return (
             f"needs an opset that onnxruntime {version} does not have: export it with an older one"
