@@ -55,6 +55,15 @@ class EdgeProfile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Share:
+    """A share of items with its interval, 95 %, by Wilson's score (Wilson 1927)."""
+
+    point: Fraction
+    low: Fraction
+    high: Fraction
+
+
+@dataclass(frozen=True, kw_only=True)
 class Agreement:
     """A quantised network against its float32 form on the same inputs.
 
@@ -64,9 +73,9 @@ class Agreement:
 
     items: PositiveInt
     error_frac: NonNegativeFloat
-    top1_frac: Fraction | None  # of the items: the same class comes first
-    accuracy_frac: Fraction | None  # of labelled items
-    float32_accuracy_frac: Fraction | None
+    top1_frac: Share | None  # of the items: the same class comes first
+    accuracy_frac: Share | None  # of labelled items
+    float32_accuracy_frac: Share | None
     mcnemar_p: Fraction | None  # two-sided, exact: are the two equally often right?
     only_float32_right: NonNegativeInt | None
     only_quantised_right: NonNegativeInt | None

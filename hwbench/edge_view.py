@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from hwbench.edge_facts import DTYPES, PRECISIONS, QUANTISED, Band, EdgeFacts, OnDevice
+from hwbench.edge_facts import DTYPES, PRECISIONS, QUANTISED, Band, EdgeFacts, OnDevice, Share
 from hwbench.edge_figures import per_wh
 from hwbench.measurement import Measurement
-from hwbench.render import NOTHING, count, digits, table, wrapped
+from hwbench.render import NOTHING, count, digits, half_width, table, wrapped
 from hwbench.render import seconds as duration
 from hwbench.units import S_PER_H
 
 OPERATORS = 4  # that are named
-_COLUMNS = ("", "precision", "p50", "p90", "memory", "file", "energy", "agree", "fits")
+_COLUMNS = ("", "precision", "p50", "±", "p90", "memory", "file", "energy", "agree", "fits")
 _DEVICE_COLUMNS = ("on the device", "latency", "inferences/Wh", "rate held", "battery")
 # Instructions that multiply bytes: with none of them int8 has no arithmetic of its own.
 BYTE_PRODUCTS = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm", "dotprod")
@@ -154,6 +154,7 @@ def _row(m: Measurement, best: bool, several: bool) -> tuple[str, ...]:
         "*" if best else "",
         _what(m, several),
         p50,
+        "" if m.wall_s is None else half_width(m.wall_s.low, m.wall_s.high, m.wall_s.point),
         p90,
         NOTHING if edge.model_memory_bytes is None else size(edge.model_memory_bytes),
         NOTHING if edge.model is None else size(edge.model.model_bytes),
@@ -170,12 +171,16 @@ def agrees(m: Measurement) -> str:
         return NOTHING
     found = model.agreement
     if found.accuracy_frac is not None and found.float32_accuracy_frac is not None:
-        change = 100 * (found.accuracy_frac - found.float32_accuracy_frac)
+        change = 100 * (found.accuracy_frac.point - found.float32_accuracy_frac.point)
         p = f", p {found.mcnemar_p:.2g}" if found.mcnemar_p is not None else ""
-        return f"{found.accuracy_frac:.1%} right ({change:+.1f}{p})"
+        return f"{_within(found.accuracy_frac)} right ({change:+.1f}{p})"
     if found.top1_frac is not None:
-        return f"{found.top1_frac:.1%} alike"
+        return f"{_within(found.top1_frac)} alike"
     return f"error {found.error_frac:.1%}"
+
+
+def _within(share: Share) -> str:
+    return f"{share.point:.0%} ({share.low:.0%} to {share.high:.0%})"
 
 
 def _device_row(m: Measurement, d: OnDevice) -> tuple[str, ...]:
@@ -230,8 +235,8 @@ def legend(done: Sequence[Measurement], isa: Sequence[str]) -> list[str]:
     """Return what must be known to read the table, a paragraph each."""
     models = [e.model for m in done if (e := m.edge) is not None and e.model is not None]
     lines = [
-        "*: no other is as good in latency, memory and error; memory: at the peak, beside the"
-        " runtime's library; agree: with float32 on the same inputs"
+        "*: no other is as good in latency, memory and error; ±: half the interval of the median;"
+        " memory: at the peak, beside the runtime's library; agree: with float32 on the same inputs"
     ]
     reasons = dict.fromkeys(x.agreement.reason for x in models if x.agreement)
     lines += [f"agree: {why}" for why in reasons if why is not None]

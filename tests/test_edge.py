@@ -115,6 +115,14 @@ def test_mcnemars_p_is_the_binomials(b: int, c: int) -> None:
     assert onnx_edge.mcnemar(b, c) == pytest.approx(wanted)
 
 
+@pytest.mark.parametrize(("hits", "n"), [(0, 10), (7, 10), (128, 128), (119, 128)])
+def test_a_share_has_wilsons_interval(hits: int, n: int) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    wanted = stats.binomtest(hits, n).proportion_ci(0.95, "wilson")
+    found = onnx_edge.share(hits / n, n)
+    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), abs=1e-6)
+
+
 def linear(path: str, classes: int = 4, features: int = 16, spread: float = 0.0) -> None:
     """Write a linear classifier whose classes are the largest of its first features."""
     weights = np.eye(features, classes, dtype="float32") * 3 + spread * (
@@ -150,7 +158,8 @@ def test_float16_is_half_the_size_and_nearly_the_same() -> None:
     told = onnx_edge.agreement(
         Path("f.onnx"), Path("h.onnx"), iter(given), random=False, no_labels="none"
     )
-    assert 0 < told.error_frac < 1e-3 and told.top1_frac == 1.0
+    assert 0 < told.error_frac < 1e-3
+    assert told.top1_frac is not None and told.top1_frac.point == 1.0
     found = onnx_edge.described(Path("h.onnx"), Path("f.onnx"), "float16", None, 0)
     assert (found.opset, found.calibration_items, found.depthwise_frac) == (17, 0, 0.0)
 
@@ -167,9 +176,10 @@ def test_int8_is_held_against_float32_on_the_same_items(precision: str) -> None:
         Path("f.onnx"), Path("q.onnx"), iter(items(200, 2)), random=False, no_labels=None
     )
     assert told.items == 200 and 0 < told.error_frac < 0.03
-    assert told.top1_frac is not None and told.top1_frac > 0.95
-    assert told.float32_accuracy_frac == 1.0 and told.only_quantised_right == 0
-    wrong = round(200 * (1 - (told.accuracy_frac or 0)))
+    assert told.top1_frac is not None and told.top1_frac.point > 0.95
+    assert told.float32_accuracy_frac is not None and told.float32_accuracy_frac.point == 1.0
+    assert told.accuracy_frac is not None and told.only_quantised_right == 0
+    wrong = round(200 * (1 - told.accuracy_frac.point))
     assert told.only_float32_right == wrong
     assert told.mcnemar_p == pytest.approx(onnx_edge.mcnemar(wrong, 0))
     bare = onnx_edge.agreement(
@@ -267,7 +277,7 @@ def test_the_users_data_calibrate_and_judge(capsys: pytest.CaptureFixture[str]) 
     assert agreed is not None and agreed.items == 12 and agreed.reason is None
     assert agreed.top1_frac is not None and agreed.accuracy_frac is not None
     assert agreed.mcnemar_p is not None
-    assert "right (" in capsys.readouterr().out
+    assert "right" in capsys.readouterr().out
     protocol = store.load(Path("r.json")).protocol
     assert protocol.edge is not None and protocol.edge.data == "photos"
     assert status_of(["run", "--profile", "smoke", "--model", "mlp_small", *more]) == 2

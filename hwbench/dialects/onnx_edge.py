@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from hwbench.dialects.libraries import load
-from hwbench.edge_facts import Agreement, EdgeModel
+from hwbench.edge_facts import Agreement, EdgeModel, Share
 from hwbench.errors import BadInput, Unavailable, one_line
 
 REMEDY = "pip install 'hwbench-dl[onnx]'"
 ERRORS_ONLY = 3  # log_severity_level
+Z = 1.959964  # of a normal's middle 95 %
 RANDOM = "its weights are random: which class comes first says nothing of accuracy"
 Batch = tuple[Any, ...]
 
@@ -197,14 +198,25 @@ def _agreed(items: int, error: float, top1: float | None, right: Any, why: str |
     return Agreement(
         items=items,
         error_frac=error,
-        top1_frac=top1,
-        accuracy_frac=None if right is None else float(right[1].mean()),
-        float32_accuracy_frac=None if right is None else float(right[0].mean()),
+        top1_frac=None if top1 is None else share(top1, items),
+        accuracy_frac=None if right is None else share(float(right[1].mean()), items),
+        float32_accuracy_frac=None if right is None else share(float(right[0].mean()), items),
         mcnemar_p=None if only_one is None or only_other is None else mcnemar(only_one, only_other),
         only_float32_right=only_one,
         only_quantised_right=only_other,
         reason=why,
     )
+
+
+def share(point: float, n: int) -> Share:
+    """Return a share of n items with Wilson's score interval at 95 % (Wilson 1927, JASA 22).
+
+    Of several answers an item, as tokens are, n counts items: those of one item go together.
+    """
+    z2 = Z * Z / n
+    middle = (point + z2 / 2) / (1 + z2)
+    half = Z / (1 + z2) * math.sqrt(point * (1 - point) / n + z2 / (4 * n))
+    return Share(point=point, low=max(0.0, middle - half), high=min(1.0, middle + half))
 
 
 def mcnemar(b: int, c: int) -> float:
