@@ -60,7 +60,7 @@ def _of(name: str, profile: str, rows: Sequence[Measurement]) -> str:
     best = _best(rows)
     rows = sorted(rows, key=lambda m: (PRECISIONS.index(_kind(m)), m.runtime))
     several = len({m.runtime for m in rows}) > 1
-    lines = [wrapped(head), table(_COLUMNS, [_row(m, m.id in best, several) for m in rows])]
+    lines = [wrapped(head), _measured(rows, best, several)]
     lines += [
         wrapped(f"{_what(m, several)}: {m.reason}") for m in rows if m.status != "ok" and m.reason
     ]
@@ -127,6 +127,17 @@ def _best(rows: Sequence[Measurement]) -> set[str]:
 def _error(m: Measurement) -> float:
     model = _edge(m).model
     return model.agreement.error_frac if model and model.agreement else 0.0
+
+
+def _measured(rows: Sequence[Measurement], best: set[str], several: bool) -> str:
+    """Return the table, without energy where no meter told any."""
+    columns, cells = list(_COLUMNS), [list(_row(m, m.id in best, several)) for m in rows]
+    if any(m.energy_j is not None for m in rows):
+        return table(columns, cells)
+    at = columns.index("energy")
+    shown = table([c for c in columns if c != "energy"], [r[:at] + r[at + 1 :] for r in cells])
+    why = next((m.energy_reason for m in rows if m.status == "ok" and m.energy_reason), None)
+    return shown if why is None else f"{shown}\n{wrapped(f'energy: null: {why}')}"
 
 
 def _operators(m: Measurement) -> str:
