@@ -5,6 +5,9 @@ from hwbench.case import Case
 from hwbench.edge_facts import EDGE
 from hwbench.measurement import EdgeTerms, Protocol
 
+# How the reasons of cases that do not fit begin.
+TOO_LARGE, NO_PROCESS = "does not fit", "no process of a runtime fits"
+
 
 def threads(case: Case, protocol: Protocol) -> int:
     """Return the threads of a case: the profile's, no more than this machine has."""
@@ -23,7 +26,7 @@ def not_here(case: Case) -> str | None:
     if profile.runs_here:
         return None
     return (
-        f"no process of a runtime fits in {profile.memory_bytes // 1024:,} KiB: told are its size"
+        f"{NO_PROCESS} in {profile.memory_bytes // 1024:,} KiB: told are its size"
         " and what is scaled"
     )
 
@@ -31,7 +34,7 @@ def not_here(case: Case) -> str | None:
 def too_large(case: Case, protocol: Protocol) -> str:
     """Return that a model does not run under its limit."""
     limit = memory_bytes(case, protocol)
-    return f"does not fit: it takes more than the {limit / 2**20:,.4g} MiB of {case.options[EDGE]}"
+    return f"{TOO_LARGE}: it takes more than the {limit / 2**20:,.4g} MiB of {case.options[EDGE]}"
 
 
 def latency_bound_s(case: Case, protocol: Protocol) -> float | None:

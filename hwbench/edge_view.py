@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from hwbench.edge_facts import DTYPES, PRECISIONS, QUANTISED, Band, EdgeFacts, OnDevice, Share
 from hwbench.edge_figures import per_wh
+from hwbench.edge_limits import NO_PROCESS, TOO_LARGE
 from hwbench.measurement import Measurement
 from hwbench.render import NOTHING, count, digits, half_width, table, wrapped
 from hwbench.render import seconds as duration
@@ -86,8 +87,8 @@ def _of(name: str, profile: str, rows: Sequence[Measurement]) -> str:
 
 def fits(m: Measurement) -> bool | None:
     """Return whether a case keeps to its memory and bound; None where the latency has no p90."""
-    if m.status != "ok":
-        return False
+    if m.status != "ok":  # whatever else kept it from being visited says nothing of it
+        return False if (m.reason or "").startswith((TOO_LARGE, NO_PROCESS)) else None
     edge = _edge(m)
     taken, p90 = edge.model_memory_bytes, m.latency_s.get("p90")
     if taken is not None and taken > edge.memory_limit_bytes:
@@ -99,7 +100,8 @@ def fits(m: Measurement) -> bool | None:
 
 def able(m: Measurement) -> str:
     """Return whether a case fits, in a word."""
-    return {True: "yes", False: "no", None: "p90 unknown"}[fits(m)]
+    unknown = "p90 unknown" if m.status == "ok" else NOTHING
+    return {True: "yes", False: "no", None: unknown}[fits(m)]
 
 
 def _best(rows: Sequence[Measurement]) -> set[str]:

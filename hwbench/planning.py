@@ -42,6 +42,9 @@ class Plan:
         return tuple(p.case for p in self.cases if p.skip is None)
 
 
+MAKING_S = 20.0  # of an ONNX file in a precision, compared and all
+
+
 def plan(
     profile: Profile,
     selection: Selection,
@@ -60,6 +63,9 @@ def plan(
     rounds = selection.processes or max(profile.rounds, stopping.PAIR_ROUNDS if two else 0)
     most = max(profile.max_rounds, stopping.MOST_PAIR_ROUNDS if two else 0)
     max_seconds = selection.max_seconds or profile.max_seconds
+    if selection.edge_profiles and not selection.max_seconds and max_seconds:
+        files = {(p.case.name, p.case.dtype, p.case.options.get(QUANTISED)) for p in planned}
+        max_seconds += MAKING_S * len(files)  # a profile's own time is for measuring
     protocol = Protocol(
         rounds=rounds,
         visit_s=profile.visit_s,

@@ -254,6 +254,9 @@ def test_a_run_under_profiles(capsys: pytest.CaptureFixture[str]) -> None:
     assert again == static.edge
     store.save(replace(store.load(Path("r.json")), measurements=()), Path("empty.json"))
     assert status_of(["plot", "operators", "empty.json"]) == 2
+    late = replace(plain, status="skipped", reason="not visited: the run ended before its turn")
+    assert (edge_view.fits(late), edge_view.able(late)) == (None, "-")
+    assert (edge_view.fits(mcu), edge_view.able(mcu)) == (False, "no")
     capsys.readouterr()
     assert run("--edge-profile", "phone", "--memory", "1MB") == 0
     assert all("does not fit" in (m.reason or "") for m in of().values())
