@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.figure import Figure, of_ratios, parser, show
+from bench import programs
+from bench.figure import Figure, in_turn, of_ratios, parser, show
 from hwbench import registry, timing
-from hwbench.case import Case
 from hwbench.dialects import onnx as exporting
 from hwbench.runtime import Program
-from hwbench.runtimes import onnxruntime as plugin
 
 NAMES = ("mobilenet_v3_large", "resnet50")
 PAIRS = 12
@@ -68,27 +67,10 @@ def ratios(name: str, threads: int, pairs: int) -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "model.onnx")
         exporting.export_workload(network.workload, network.variant.config, 1, "float32", path)
-        case = Case(
-            kind="workload", name=name, version=network.workload.version, phase="inference",
-            scenario="single_stream", runtime="onnxruntime", device="cpu", dtype="float32",
-            batch_size=1, shape=network.variant.shape,
-        )  # fmt: skip
-        plugin.configure(threads)
-        program = plugin.prepare_workload(
-            network.workload, network.variant.config, case, np.random.default_rng(0), path
-        )
+        program = programs.single("onnxruntime", name, threads, path)
         loop = bare(path, threads, network)
         _, count = by_hwbench(program)
-        found = []
-        for n in range(pairs):
-            if n % 2:
-                theirs = loop(count)
-                ours, _ = by_hwbench(program)
-            else:
-                ours, _ = by_hwbench(program)
-                theirs = loop(count)
-            found.append(ours / theirs)
-    return found
+        return in_turn(lambda: by_hwbench(program)[0], lambda: loop(count), pairs)
 
 
 def figures(threads: int, pairs: int, names: Sequence[str] = NAMES) -> list[Figure]:

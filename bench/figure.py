@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hwbench.stats import median_interval
@@ -40,6 +40,19 @@ def of_ratios(
         target=target,
         met=inside if wanted else None,
     )
+
+
+def in_turn(ours: Callable[[], float], theirs: Callable[[], float], pairs: int) -> list[float]:
+    """Return ours / theirs of each pair, measured A B B A: a drift favours neither."""
+    found = []
+    for n in range(pairs):
+        if n % 2:
+            other = theirs()
+            found.append(ours() / other)
+        else:
+            own = ours()
+            found.append(own / theirs())
+    return found
 
 
 def parser(about: str | None) -> argparse.ArgumentParser:

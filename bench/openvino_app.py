@@ -13,13 +13,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from bench.figure import Figure, of_ratios, parser, show
-from hwbench import registry, timing
-from hwbench.case import Case
+from bench import programs
+from bench.figure import Figure, in_turn, of_ratios, parser, show
+from hwbench import timing
 from hwbench.runtime import Program
-from hwbench.runtimes import openvino as plugin
 
 NAMES = ("mobilenet_v3_large", "resnet50")
 PAIRS = 10
@@ -63,30 +60,12 @@ def _export(name: str, path: Path) -> None:
 
 def ratios(name: str, threads: int, pairs: int) -> list[float]:
     """Return hwbench / benchmark_app of each pair."""
-    network = registry.networks()[name]
-    found = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         _export(name, path)
-        case = Case(
-            kind="workload", name=name, version=network.workload.version, phase="inference",
-            scenario="single_stream", runtime="openvino", device="cpu", dtype="float32",
-            batch_size=1, shape=network.variant.shape,
-        )  # fmt: skip
-        plugin.configure(threads)
-        program = plugin.prepare_workload(
-            network.workload, network.variant.config, case, np.random.default_rng(0), str(path)
-        )
+        program = programs.single("openvino", name, threads, str(path))
         by_hwbench(program)
-        for n in range(pairs):
-            if n % 2:
-                theirs = by_app(str(path), threads)
-                ours = by_hwbench(program)
-            else:
-                ours = by_hwbench(program)
-                theirs = by_app(str(path), threads)
-            found.append(ours / theirs)
-    return found
+        return in_turn(lambda: by_hwbench(program), lambda: by_app(str(path), threads), pairs)
 
 
 def figures(threads: int, pairs: int, names: Sequence[str] = NAMES) -> list[Figure]:
@@ -110,7 +89,7 @@ def main() -> None:
     given.add_argument("--threads", type=int, default=2)
     asked = given.parse_args()
     if asked.tiny:
-        show(figures(asked.threads, 2, ("resnet18_small",)), asked.json)
+        show(figures(asked.threads, 2, NAMES[:1]), asked.json)
         return
     show(figures(asked.threads, asked.pairs), asked.json)
 

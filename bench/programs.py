@@ -52,6 +52,27 @@ def inference(
     )
 
 
+def single(runtime: str, name: str, threads: int, model: str) -> Program:
+    """Return the inference of one item by a network's ONNX file, in float32."""
+    network, executor = registry.networks()[name], registry.runtimes()[runtime]
+    case = Case(
+        kind="workload",
+        name=name,
+        version=network.workload.version,
+        phase="inference",
+        scenario="single_stream",
+        runtime=runtime,
+        device="cpu",
+        dtype="float32",
+        batch_size=1,
+        shape=network.variant.shape,
+    )
+    executor.configure(threads)
+    return executor.prepare_workload(
+        network.workload, network.variant.config, case, _generator(), model
+    )
+
+
 def training(
     runtime: str, name: str, threads: int, batch_size: int, device: str = "cpu"
 ) -> Program:

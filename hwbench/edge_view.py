@@ -6,6 +6,7 @@ from hwbench.edge_facts import DTYPES, PRECISIONS, QUANTISED, Band, EdgeFacts, O
 from hwbench.edge_figures import per_wh
 from hwbench.edge_limits import NO_PROCESS, TOO_LARGE
 from hwbench.measurement import Measurement
+from hwbench.pareto import pareto
 from hwbench.render import NOTHING, count, digits, half_width, table, wrapped
 from hwbench.render import seconds as duration
 from hwbench.units import S_PER_H
@@ -74,9 +75,11 @@ def _of(name: str, profile: str, rows: Sequence[Measurement]) -> str:
         told = projected[0][1]
         lines.append(table(_DEVICE_COLUMNS, [_device_row(m, d) for m, d in projected]))
         lines.append(wrapped(f"{told.device}: {told.basis} ({told.source})"))
-        lost = [d.flight_lost_frac for _, d in projected if d.flight_lost_frac]
-        if lost:
-            lines.append(wrapped(f"flight time lost at {told.rate_per_s:g}/s: {_share(lost[0])}"))
+        lost = [(precision(m), d.flight_lost_frac) for m, d in projected]
+        said = [f"{kind} {_share(band)}" for kind, band in lost if band is not None]
+        if said:
+            rate = f"{told.rate_per_s:g}/s"
+            lines.append(wrapped(f"flight time lost at {rate}: {', '.join(said)}"))
     lines += [
         wrapped(f"{precision(m)} on the device: {why}")
         for m in once
@@ -105,30 +108,22 @@ def able(m: Measurement) -> str:
 
 
 def _best(rows: Sequence[Measurement]) -> set[str]:
-    """Return the ids that no other beats in latency, memory, size and agreement together."""
-    able = [m for m in rows if m.status == "ok" and m.wall_s is not None]
-    points = [
-        (
-            m.latency_s.get("p50") or (m.wall_s.point if m.wall_s else 0.0),
-            float(_edge(m).model_memory_bytes or 0),
-            _error(m),
-        )
-        for m in able
-    ]
-    kept = set()
-    for m, point in zip(able, points, strict=True):
-        beaten = any(
-            all(o <= p for o, p in zip(other, point, strict=True)) and other != point
-            for other in points
-        )
-        if not beaten:
-            kept.add(m.id)
-    return kept
+    """Return the ids that no other beats in latency, memory and error together.
+
+    One that lacks a figure is not compared.
+    """
+    found = pareto([_figures(m) for m in rows])
+    return {m.id for m, best in zip(rows, found, strict=True) if best}
 
 
-def _error(m: Measurement) -> float:
-    model = _edge(m).model
-    return model.agreement.error_frac if model and model.agreement else 0.0
+def _figures(m: Measurement) -> tuple[float | None, float | None, float | None]:
+    edge = _edge(m)
+    if m.status != "ok" or edge.model is None:
+        return None, None, None
+    error = edge.model.agreement.error_frac if edge.model.agreement else None
+    if edge.model.precision == "float32":
+        error = 0.0  # it is what the others are held to
+    return m.wall_s.point if m.wall_s else None, edge.model_memory_bytes, error
 
 
 def _measured(rows: Sequence[Measurement], best: set[str], several: bool) -> str:

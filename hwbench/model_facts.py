@@ -29,7 +29,8 @@ class OptimizerFacts:
     """The optimiser that a step moves the weights by."""
 
     name: Literal["sgd", "adamw"]  # the family: how many moments it keeps
-    learning_rate: float
+    learning_rate: float | None  # null: it lies within the optimiser
+    moments: NonNegativeInt | None = None  # kept of each weight, where its state was counted
     momentum: float = 0.0
     own: bool = False  # the factory's, of whatever class
     said: str = ""  # its class, for the reader

@@ -104,8 +104,9 @@ def network_of(facts: ModelFacts) -> Network:
         variants={"": Variant(config=facts.config, shape=facts.shape, batch_size=facts.batch_size)},
         optimizer=Optimizer(
             name=spec.name,
-            learning_rate=spec.learning_rate,
-            momentum=spec.momentum,
+            # An optimiser of its own is made by the factory: here it tells how much it keeps alone.
+            learning_rate=spec.learning_rate or 0.0,
+            momentum=spec.momentum or float(spec.moments == 1),
             given_by=facts.spec if spec.own else "",
         ),
         inputs=lambda config, batch_size, rng: tuple(

@@ -39,10 +39,10 @@ def flax_model(net: Network, dtype: str = "float32") -> tuple[Any, dict[str, Any
 
 def flax_shapes(net: Network, model: Any) -> Any:
     """Return the shapes of the variables, those that only the objectives use included."""
-    from hwbench.dialects import jax as dialect
+    from hwbench.dialects import jax_variables
 
     inputs, targets = drawn(net, batch_size=1)
-    return dialect.variable_shapes(net.workload, model, inputs, targets)
+    return jax_variables.shapes(net.workload, model, inputs, targets)
 
 
 def torch_logits(model: Any, inputs: tuple[Any, ...]) -> Any:

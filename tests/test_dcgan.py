@@ -10,7 +10,7 @@ from hwbench import weights
 from hwbench.case import Case
 from hwbench.check import output_error
 from hwbench.dialects import jax as jax_dialect
-from hwbench.dialects import jax_training, torch_training
+from hwbench.dialects import jax_training, jax_variables, torch_training
 from hwbench.dialects import torch as torch_dialect
 from hwbench.registry import Network
 from tests.networks import drawn, flax_model, network, torch_model
@@ -230,7 +230,7 @@ def test_the_first_objective_makes_every_variable_of_the_flax_module() -> None:
     net = network(SMALL)
     model, _ = flax_model(net)
     inputs, targets = drawn(net, batch_size=1)
-    shapes = jax_dialect.variable_shapes(net.workload, model, inputs, targets)
+    shapes = jax_variables.shapes(net.workload, model, inputs, targets)
     made = weights.flax_variables(shapes)
     n = sum(leaf.size for leaf in jax.tree.leaves(made["params"]))
     assert n == net.workload.parameters(net.variant.config)

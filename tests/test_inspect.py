@@ -19,7 +19,7 @@ from hwbench.protocol import Reply
 from tests import fakes
 
 torch = pytest.importorskip("torch")
-from hwbench.dialects import torch_described, torch_profile  # noqa: E402
+from hwbench.dialects import torch_described, torch_product, torch_profile  # noqa: E402
 from hwbench.model_spec import parse  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parent.parent
 def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     fakes.isolate(monkeypatch, tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(torch_profile, "GEMMS", (64, 128))
+    monkeypatch.setattr(torch_product, "GEMMS", (64, 128))
     monkeypatch.setattr(torch_profile, "STEPS", 3)
     yield
     own_models.forget()

@@ -633,6 +633,7 @@ def test_a_flax_model_is_trained_by_its_own_loss_and_optimiser() -> None:
     assert found is not None and numbers is not None
     assert (found.loss, found.item, found.targets.shape) == ("own", "row", (3,))
     assert (found.optimizer.name, found.optimizer.own) == ("sgd", True)
+    assert (found.optimizer.moments, found.optimizer.learning_rate) == (0, None)
     assert (numbers.loss, numbers.optimizer.own) == ("own", False)
     assert numbers.notes == ("no loss was given: the mean square of output less targets",)
     assert _losses(found) == pytest.approx(_flax_by_hand(found), rel=1e-4)

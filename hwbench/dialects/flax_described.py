@@ -160,8 +160,8 @@ def _optimizer(spec: ModelSpec, found: Given, variables: Any) -> OptimizerFacts:
     moments = round(numbers / weights)
     return OptimizerFacts(
         name="adamw" if moments > 1 else "sgd",
-        learning_rate=RATE,
-        momentum=0.9 if moments == 1 else 0.0,
+        learning_rate=None,
+        moments=moments,
         own=True,
         said=f"its optimiser of optax, {moments} moments",
     )

@@ -10,10 +10,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from hwbench import weights
 from hwbench.case import Case
 from hwbench.dialects import jax_device as on
-from hwbench.dialects import jax_training, jax_ways, refusals
+from hwbench.dialects import jax_training, jax_variables, jax_ways, refusals
+from hwbench.dialects.jax_variables import dtype_of
 from hwbench.dialects.rounding import storage, to_storage, widened
 from hwbench.errors import Unavailable
 from hwbench.kernel import Kernel
@@ -73,8 +73,8 @@ def prepare_workload(
 
     inputs, targets = draw(rng)
     model = workload.build_flax(config, storage(case.dtype))
-    shapes = variable_shapes(workload, model, inputs, targets)
-    variables = begun(workload, model, shapes, inputs, half, device)
+    shapes = jax_variables.shapes(workload, model, inputs, targets)
+    variables = jax_variables.begun(workload, model, shapes, inputs, half, device)
     taught = None
     with precision(jax, case.dtype, case.device):
         if case.phase == "inference":
@@ -237,49 +237,6 @@ def _training(
     return step, renew, answer
 
 
-def variable_shapes(workload: Workload, model: Any, inputs: Sequence[Any], targets: Any) -> Any:
-    """Return the tree of shapes of the Flax `model`'s variables; nothing is computed.
-
-    Objectives may use what inference does not, so the first one's method then makes them.
-    """
-    jax = on.library()
-    key = jax.random.key(0)
-    if not workload.objectives:
-        return jax.eval_shape(partial(model.init, train=False), key, *inputs)
-    init = partial(model.init, method=workload.objectives[0].method)
-    return jax.eval_shape(init, key, *inputs, targets)
-
-
-def begun(
-    workload: Workload, model: Any, shapes: Any, inputs: Sequence[Any], dtype: str, device: Any
-) -> Any:
-    """Return the variables of a network: made, or those that a user's own begins with."""
-    jax = on.library()
-    if workload.own:
-        return _initial(jax, model, inputs, dtype, device)
-    return _variables(jax, shapes, workload.embeddings, dtype, device)
-
-
-def _variables(jax: Any, shapes: Any, embeddings: Sequence[str], dtype: str, device: Any) -> Any:
-    """Return the variables of `shapes` from hwbench.weights, parameters rounded to `dtype`."""
-    variables = weights.flax_variables(shapes, embeddings)
-    params = jax.tree.map(lambda leaf: leaf.astype(_dtype(jax, dtype)), variables["params"])
-    return jax.device_put({**variables, "params": params}, device, may_alias=False)
-
-
-def _initial(jax: Any, model: Any, inputs: Sequence[Any], dtype: str, device: Any) -> Any:
-    """Return the variables that a model of the user's own begins with."""
-    variables = dict(model.init(jax.random.key(0), *inputs, train=False))
-    wanted = _dtype(jax, dtype)
-    params = jax.tree.map(lambda leaf: leaf.astype(wanted), variables.get("params", {}))
-    return jax.device_put({**variables, "params": params}, device, may_alias=False)
-
-
-def _dtype(jax: Any, name: str) -> Any:
-    """Return the NumPy dtype for a case's; jax brings a bfloat16."""
-    return jax.numpy.dtype(storage(name))
-
-
 def to_device(jax: Any, values: Sequence[Any], dtype: str, device: Any) -> tuple[Any, ...]:
     """Return NumPy arrays on `device`, as `_fitted` makes them."""
     return tuple(jax.device_put(v, device, may_alias=False) for v in _fitted(jax, values, dtype))
@@ -290,7 +247,7 @@ def _fitted(jax: Any, values: Sequence[Any], dtype: str) -> tuple[Any, ...]:
     import numpy as np
 
     made = [to_storage(v, dtype) for v in values]
-    kinds = {"f": _dtype(jax, dtype), "i": np.dtype(np.int32)}
+    kinds = {"f": dtype_of(jax, dtype), "i": np.dtype(np.int32)}
     return tuple(v if v.dtype == np.int8 else v.astype(kinds[v.dtype.kind]) for v in made)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hwbench.dialects import arranging, jax_training
+from hwbench.dialects import arranging, jax_training, jax_variables
 from hwbench.dialects import jax as dialect
 from hwbench.dialects import jax_device as on
 from hwbench.dialects import torch_loading as loading_of
@@ -46,9 +46,11 @@ class JaxLoop(LoaderLoop):
         jax, case, workload = self._jax, self.case, self._workload
         model = workload.build_flax(config, storage(case.dtype))
         whole = self._placed(_batch(source, case.batch_size))
-        shapes = dialect.variable_shapes(workload, model, *whole)
+        shapes = jax_variables.shapes(workload, model, *whole)
         with dialect.precision(jax, case.dtype, case.device):
-            variables = dialect.begun(workload, model, shapes, whole[0], "float32", self._device)
+            variables = jax_variables.begun(
+                workload, model, shapes, whole[0], "float32", self._device
+            )
             self._state = jax_training.start(jax, workload, variables, self._device)
             step = jax.jit(jax_training.train_step(jax, workload, model), donate_argnums=0)
             judge = jax.jit(partial(_right, model))

@@ -2,6 +2,7 @@
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -11,28 +12,28 @@ from hwbench.loop import Drained, Evaluated, LoopCase, Stretch
 BLOCK_S = 10.0  # the mean of so long is kept of a long stretch, to see how the speed moves
 
 
-class LoaderLoop:
+class LoaderLoop(ABC):
     """What a loop does beside its framework: `step` and `judged` are the framework's."""
 
     case: LoopCase
     loader: Any  # gives batches of (inputs, targets)
     coming: Iterator[Any] | None = None
 
+    @abstractmethod
     def step(self, batch: Any) -> Any:
         """Train on a batch; return its loss, which may be still to come."""
-        raise NotImplementedError
 
+    @abstractmethod
     def wait(self, loss: Any) -> None:
         """Wait until a loss is there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def judging(self) -> AbstractContextManager[Any] | None:
         """Return what an evaluation runs in; None where nothing can be judged."""
-        raise NotImplementedError
 
+    @abstractmethod
     def judged(self, batch: Any) -> tuple[float, int]:
         """Return how many of a batch are right, of how many."""
-        raise NotImplementedError
 
     def stretch(self, enough: Callable[[int, float], bool], *, endless: bool = True) -> Stretch:
         """Train until `enough(steps, seconds)`; `endless` goes on into the next epoch.

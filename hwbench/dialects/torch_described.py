@@ -186,7 +186,7 @@ def _optimizer(spec: ModelSpec, found: Given, parameters: list[Any]) -> Optimize
     plain = type(made).__name__ == "SGD"
     return OptimizerFacts(
         name="sgd" if plain else "adamw",
-        learning_rate=float(groups[0].get("lr", RATE)),
+        learning_rate=float(groups[0]["lr"]) if "lr" in groups[0] else None,
         momentum=float(groups[0].get("momentum", 0.0)) if plain else 0.0,
         own=True,
         said=type(made).__name__,

@@ -13,6 +13,7 @@ from hwbench.case import Case
 from hwbench.dialects import torch_device as on
 from hwbench.dialects.torch import network
 from hwbench.dialects.torch_flops import counted
+from hwbench.dialects.torch_product import best_product
 from hwbench.dialects.torch_tensors import tensors, torch_dtype
 from hwbench.dialects.torch_training import autocast_of, optimizer_of
 from hwbench.errors import Unavailable
@@ -21,8 +22,6 @@ from hwbench.workload import Config, Workload
 
 STEPS, STEPS_S = 20, 10.0  # of the parts: the fewer of the two, three at least
 PROFILED = 3
-GEMMS, GEMM_TIMES = (512, 1024, 2048, 4096, 8192), 7
-MOST_GEMM_S = 1.0  # of one product: larger ones are left out
 
 # By what an operator's name holds, the first that fits; those of _WORDS as a whole word only.
 _WORDS = {"mm", "bmm", "cat", "to", "view", "fill", "zero", "stack", "elu", "norm"}
@@ -73,7 +72,7 @@ def profiled(
     host.begin()
     phases = _phases(step, wait)
     peak = host.peak() if device.type == "cpu" else on.peak_bytes(torch, device)()
-    size, best = _gemm(torch, device, case.dtype, wait)
+    size, best = best_product(torch, device, case.dtype, wait)
     parameters = list(model.parameters())
     trained = [p for p in parameters if p.requires_grad]
     moments = [
@@ -279,24 +278,6 @@ def _kept_bytes(torch: Any, model: Any, step: _Step) -> int:
     loss.backward()
     step.update()
     return sum(kept.values())
-
-
-def _gemm(torch: Any, device: Any, dtype: str, wait: Any) -> tuple[int, float]:
-    """Return (size, FLOP/s) of the best square product in the type that the step computes in."""
-    kind = torch.bfloat16 if dtype == "bfloat16" else torch.float32
-    best = (GEMMS[0], 0.0)
-    for size in GEMMS:
-        a = torch.randn(size, size, device=device, dtype=kind)
-        times = []
-        for _ in range(GEMM_TIMES):
-            began = time.perf_counter()
-            wait(a @ a)
-            times.append(time.perf_counter() - began)
-        took = statistics.median(times)
-        best = max(best, (size, 2 * size**3 / took), key=lambda x: x[1])
-        if took * 8 > MOST_GEMM_S:
-            break
-    return best
 
 
 def _bytes(of: list[Any]) -> int:
