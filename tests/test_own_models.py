@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -665,6 +666,22 @@ class Net(lightning.LightningModule):
         data = torch.utils.data.TensorDataset(torch.randn(20, 4), torch.randn(20, 2))
         return torch.utils.data.DataLoader(data, batch_size=6)
 """
+
+
+@pytest.mark.skipif(find_spec("torchvision") is None, reason="torchvision is not installed")
+@pytest.mark.parametrize("first", ["let_torchvision_import", "when_torchvision_is_imported"])
+def test_torchvision_is_imported_whoever_asks_for_it_first(first: str) -> None:
+    code = (
+        "from hwbench.dialects import torch_vision as v\n"
+        "v.when_torchvision_is_imported()\n"
+        f"v.{first}()\n"
+        "import gc; gc.collect()\n"
+        "import torchvision\n"
+        "v.let_torchvision_import()\n"
+        "assert torchvision.models.resnet18() is not None\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.skipif(find_spec("lightning") is None, reason="Lightning is not installed")

@@ -25,6 +25,8 @@ def let_torchvision_import() -> Any:
     """
     import torch
 
+    for finder in [f for f in sys.meta_path if isinstance(f, _First)]:
+        sys.meta_path.remove(finder)  # it would call this again, and lose what is defined here
     if find_spec("torchvision") is None or _compiled_part_loads():
         return None
     library: Any = torch.library.Library("torchvision", "FRAGMENT")
@@ -40,8 +42,7 @@ class _First:
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
         """Return None, having defined the schemas where torchvision is what is asked for."""
         if name == "torchvision":
-            sys.meta_path.remove(self)  # type: ignore[arg-type]
-            let_torchvision_import()
+            let_torchvision_import()  # which takes this finder away
 
 
 def when_torchvision_is_imported() -> None:
