@@ -72,10 +72,10 @@ class Asking:
                 self.crew.lose(case)
         return found
 
-    def draw(self, case: Case, terms: DrawTerms) -> VisitResult:
-        """Have the case run for the meters: its answer was checked before."""
+    def draw(self, case: Case, terms: DrawTerms, keep: bool = False) -> VisitResult:
+        """Have the case run in windows, untimed: its answer was checked before."""
         try:
-            return self._asked(case, 0, check=False, draw=terms)
+            return self._asked(case, 0, check=False, draw=terms, keep=keep)
         except ChildFailed as e:
             self.crew.lose(case)
             return failure(case, 0, e.code, str(e))

@@ -19,6 +19,15 @@ SIDE = "side"  # of a case that the other side of `run --against` is visited by
 WORKLOAD_PHASES = ("inference", "training")
 
 
+# Options whose values tell by themselves what they are of.
+_PLAIN = (SHORTCUT, HARDENING, SIDE, "setting", "edge", "quantised")
+
+
+def shown(options: Mapping[str, OptionValue]) -> str:
+    """Return options in a few words, a space before each; '' for none."""
+    return "".join(f" {v}" if k in _PLAIN else f" {k}={v}" for k, v in options.items())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """One row of a table. `batch_size` is None for a kernel, whose sizes are all in its shape.

@@ -38,6 +38,7 @@ class EdgeProfile:
     threads: PositiveInt
     memory_bytes: PositiveInt  # that a model may take, beside the runtime's library
     precisions: tuple[str, ...] = _USUAL
+    providers: tuple[str, ...] = ()  # of onnxruntime's, in this order, where its package has one
     spinning: bool = False  # threads that wait burn power
     arena: bool = True  # memory that onnxruntime keeps between runs
     latency_bound_s: PositiveFloat | None = None
@@ -117,8 +118,29 @@ class Band:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EdgeSighting:
+    """A single inference as it was measured on a device itself."""
+
+    name: str
+    version: PositiveInt
+    shape: dict[str, int]
+    precision: str
+    runtime: str
+    latency_s: Band
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceSightings:
+    """What a record that was made on a device says (`--device-record`)."""
+
+    record: str  # its id
+    device: str  # the processor, as it calls itself
+    cases: tuple[EdgeSighting, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class OnDevice:
-    """What the device itself would do: scaled from what is published, never measured here."""
+    """What the device itself would do, by what is published or a record made on one."""
 
     device: str
     basis: str
@@ -154,7 +176,7 @@ def profiles() -> Mapping[str, EdgeProfile]:
     data = tomllib.loads(_FILE.read_text(encoding="utf-8"))
     found = {}
     for row in data["profile"]:
-        for name in ("precisions", "utilisation_frac", "depthwise_utilisation_frac"):
+        for name in ("precisions", "providers", "utilisation_frac", "depthwise_utilisation_frac"):
             if name in row:
                 row[name] = tuple(row[name])
         found[row["name"]] = EdgeProfile(**row)

@@ -6,9 +6,10 @@ energy over the mean power gives its life. Nothing of it was measured on the dev
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from hwbench import edge_facts, edge_limits
+from hwbench import edge_facts, edge_limits, edge_sightings
 from hwbench.case import Case
 from hwbench.edge_facts import EDGE, Band, EdgeFacts, EdgeModel, EdgeProfile, OnDevice
 from hwbench.measurement import Measurement, Protocol
@@ -21,9 +22,16 @@ _PRECISION = {"float32": "float32", "float16": "float16", "static": "int8"}
 
 
 def facts(
-    case: Case, m: Measurement, visits: Sequence[VisitResult], protocol: Protocol
+    case: Case,
+    m: Measurement,
+    visits: Sequence[VisitResult],
+    protocol: Protocol,
+    others: Iterable[Measurement] = (),
 ) -> EdgeFacts:
-    """Return what is told of a case under its edge profile, from the visits so far."""
+    """Return what is told of a case under its edge profile, from the visits so far.
+
+    `others` are all measurements of the run, for a device's record to be compared with.
+    """
     profile = edge_facts.profile(str(case.options[EDGE]))
     model = next((v.edge for v in visits if v.edge is not None), None)
     taken = [v.model_bytes for v in visits if v.model_bytes is not None]
@@ -34,6 +42,13 @@ def facts(
     found: OnDevice | str = "its file was not made"
     if model is not None:
         found = on_device(profile, model, m.work.flops_per_iteration, rate)
+        seen = protocol.edge.device if protocol.edge else None
+        if seen is not None:
+            told = edge_sightings.latency(m, seen, others)
+            if told is not None:
+                found = projected(profile, *told, rate)
+            elif isinstance(found, OnDevice):
+                found = replace(found, basis=f"{BASIS}: the {edge_sightings.no_case(seen)}")
     return EdgeFacts(
         profile=profile.name,
         threads=edge_limits.threads(case, protocol),
@@ -70,6 +85,13 @@ def on_device(
         low=flops / (peak * high_share),
         high=flops / (peak * low_share),
     )
+    return projected(profile, latency, BASIS, rate_per_s)
+
+
+def projected(
+    profile: EdgeProfile, latency: Band, basis: str, rate_per_s: float | None = None
+) -> OnDevice:
+    """Return what the device does with a network of this latency: energy, battery, flight time."""
     rate = rate_per_s or profile.rate_per_s
     powers = None
     reasons = []
@@ -83,7 +105,7 @@ def on_device(
         reasons.append("battery: it has none of its own")
     return OnDevice(
         device=profile.device,
-        basis=BASIS,
+        basis=basis,
         latency_s=latency,
         energy_j=None if powers is None else _energy(profile, latency),
         rate_per_s=rate,

@@ -110,4 +110,12 @@ def _real(network: Network, dataset: Dataset, batch_size: int) -> Iterator[tuple
     for n in range(0, count - batch_size + 1, batch_size):
         inputs, labels = source.__getitems__(order[n : n + batch_size])
         more = beside.of(batch_size)[0] if beside.inputs else ()
-        yield (inputs, *more), labels
+        yield _typed(network, (inputs, *more)), labels
+
+
+def _typed(network: Network, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return inputs in the types that a file of the user's own takes: ids may be int32."""
+    facts = own_models.facts_of(network.name)
+    if facts is None or len(facts.inputs) != len(inputs):
+        return inputs
+    return tuple(x.astype(t.dtype) for x, t in zip(inputs, facts.inputs, strict=True))

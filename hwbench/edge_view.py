@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from hwbench import sustained_view
 from hwbench.edge_facts import DTYPES, PRECISIONS, QUANTISED, Band, EdgeFacts, OnDevice, Share
-from hwbench.edge_figures import per_wh
+from hwbench.edge_figures import BASIS, per_wh
 from hwbench.edge_limits import NO_PROCESS, TOO_LARGE
 from hwbench.measurement import Measurement
 from hwbench.pareto import pareto
@@ -70,11 +71,19 @@ def _of(name: str, profile: str, rows: Sequence[Measurement]) -> str:
     made = sorted(rows, key=lambda m: _edge(m).model is not None)
     by_kind = {_kind(m): m for m in made}  # the device is the same by any runtime
     once = [by_kind[kind] for kind in PRECISIONS if kind in by_kind]
+    if any((d := _edge(m).on_device) and not d.basis.startswith(BASIS) for m in rows):
+        once = rows  # its record tells of each runtime
+    minutes = sustained_view.text(rows, {m.id: _what(m, several) for m in rows})
+    lines += [minutes] if minutes else []
     projected = [(m, d) for m in once if (d := _edge(m).on_device) is not None]
     if projected:
-        told = projected[0][1]
-        lines.append(table(_DEVICE_COLUMNS, [_device_row(m, d) for m, d in projected]))
-        lines.append(wrapped(f"{told.device}: {told.basis} ({told.source})"))
+        told, apart = projected[0][1], once is rows and several
+        shown = [_device_row(_what(m, apart), d) for m, d in projected]
+        lines.append(table(_DEVICE_COLUMNS, shown))
+        lines += [
+            wrapped(f"{told.device}: {basis} ({told.source})")
+            for basis in dict.fromkeys(d.basis for _, d in projected)
+        ]
         lost = [(precision(m), d.flight_lost_frac) for m, d in projected]
         said = [f"{kind} {_share(band)}" for kind, band in lost if band is not None]
         if said:
@@ -98,6 +107,8 @@ def fits(m: Measurement) -> bool | None:
         return False
     if edge.latency_bound_s is None:
         return True
+    if m.sustained is not None and m.sustained.last_s.point > edge.latency_bound_s:
+        return False
     return None if p90 is None else p90 <= edge.latency_bound_s
 
 
@@ -191,10 +202,10 @@ def _within(share: Share) -> str:
     return f"{share.point:.0%} ({share.low:.0%} to {share.high:.0%})"
 
 
-def _device_row(m: Measurement, d: OnDevice) -> tuple[str, ...]:
+def _device_row(name: str, d: OnDevice) -> tuple[str, ...]:
     battery = NOTHING if d.battery_h is None else _hours(d.battery_h)
     return (
-        precision(m),
+        name,
         f"{duration(d.latency_s.low)} to {duration(d.latency_s.high)}",
         NOTHING
         if d.energy_j is None

@@ -12,17 +12,20 @@ from hwbench import (
     energy_pass,
     measurement,
     summary,
+    sustained,
     verdicts,
 )
 from hwbench.edge_facts import EDGE
-from hwbench.energy import EnergyPass
+from hwbench.energy import EnergyPass, Window
 from hwbench.journal import Header
 from hwbench.measurement import Measurement, Record
 from hwbench.outcomes import Spread
 from hwbench.profile import ACCELERATOR, CPU, family
 from hwbench.protocol import VisitResult
 
-LOADER = "loader"  # the code of what was found of a loop on the user's data
+# Codes of what is no visit: of a loop on the user's data, of a case that ran for minutes.
+LOADER, SUSTAINED = "loader", "sustained"
+ENOUGH = 0.98  # of the minutes that were asked
 SOAKED_S = 20.0  # of running before a visit, after which a device counts as warm
 
 
@@ -35,6 +38,7 @@ class Ledger:
         self.visits: dict[str, list[VisitResult]] = {p.case.id: [] for p in header.cases}
         self.energies: dict[str, VisitResult] = {}  # the pass for energy, by case
         self.loaders: dict[str, VisitResult] = {}  # the loop on the user's data, by case
+        self.minutes: dict[str, list[VisitResult]] = {}  # the parts of running for minutes
         self.idles: list[EnergyPass] = []
         self.made = 0
         for visit in visits:
@@ -46,12 +50,14 @@ class Ledger:
         """Add a visit, a pass for energy or a loop on the user's data, and make its case anew."""
         self._sort_in(visit)
         self.made += 1
-        if visit.energy is None and visit.code != LOADER:
+        if visit.energy is None and visit.code not in (LOADER, SUSTAINED):
             self.measured[visit.id] = self._summarised(visit.id)
 
     def _sort_in(self, visit: VisitResult) -> None:
         if visit.code == LOADER:
             self.loaders[visit.id] = visit
+        elif visit.code == SUSTAINED:
+            self.minutes.setdefault(visit.id, []).append(visit)
         elif visit.energy is None:
             self.visits.setdefault(visit.id, []).append(visit)
         elif visit.id == energy_pass.IDLE:
@@ -68,12 +74,32 @@ class Ledger:
         if EDGE not in m.runtime_options:
             return m
         case = next(p.case for p in self.header.cases if p.case.id == m.id)
-        facts = edge_figures.facts(case, m, self.visits[m.id], self.header.protocol)
+        facts = edge_figures.facts(
+            case, m, self.visits[m.id], self.header.protocol, self.measured.values()
+        )
         return replace(m, edge=facts)
+
+    def _with_minutes(self, m: Measurement) -> Measurement:
+        parts, terms = self.minutes.get(m.id), self.header.protocol.sustained
+        if terms is None or not parts:
+            return m
+        ran: dict[int, list[Window]] = {}
+        for part in parts:
+            if part.energy is not None:
+                ran.setdefault(part.process, []).extend(part.energy.windows)
+        found = sustained.summarised(sustained.longest(list(ran.values())), terms.seconds)
+        told = replace(m, sustained=found, sustained_reason=parts[-1].reason)
+        return verdicts.with_minutes(told)
+
+    def sustained_enough(self, case_id: str) -> bool:
+        """Return whether a case ran for as long as was asked, or ended by itself."""
+        m = self._with_minutes(self.measured[case_id])
+        whole = m.sustained is not None and m.sustained.ran_s >= ENOUGH * m.sustained.asked_s
+        return whole or m.sustained_reason is not None
 
     def _with_loader(self, m: Measurement) -> Measurement:
         found = self.loaders.get(m.id)
-        m = self._with_edge(m)
+        m = self._with_edge(self._with_minutes(m))
         return replace(m, loader=found.loader, loader_reason=found.reason) if found else m
 
     def record(self, duration_s: float) -> Record:

@@ -81,6 +81,7 @@ def _runtimes() -> list[Item]:
                 "installed": importlib.machinery.PathFinder.find_spec(r.library) is not None,
                 "default": r.default,
                 "install": r.remedy,
+                "options": "; ".join(f"{k}={'|'.join(v)}" for k, v in r.options.items()),
             },
         )
         for r in registry.runtimes().items.values()

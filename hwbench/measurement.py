@@ -19,12 +19,13 @@ from hwbench.bounds import (
 from hwbench.case import Kind, OptionValue
 from hwbench.cpu_power import CpuPower
 from hwbench.device import Device, Environment
-from hwbench.edge_facts import EdgeFacts
+from hwbench.edge_facts import DeviceSightings, EdgeFacts
 from hwbench.energy import Energy, EnergyPass, EnergyTerms, Power
 from hwbench.estimate_value import Estimate
 from hwbench.model_facts import ModelFacts
 from hwbench.probed import MeterFacts
 from hwbench.served import Serving
+from hwbench.sustained import Sustained, SustainedTerms
 from hwbench.taught import Taught
 
 # hwbench.record/1  2026-11: the first.
@@ -228,6 +229,8 @@ class Measurement:
     edge: EdgeFacts | None = None  # under an edge profile: its limits, the file, the device itself
     loader: LoaderAdvice | None = None  # --data: the same training on the user's data
     loader_reason: str | None = None
+    sustained: Sustained | None = None  # --sustained: it ran for minutes without a pause
+    sustained_reason: str | None = None  # what ended it early
     verdict: Verdict | None = None
     warnings: tuple[Warned, ...] = ()
 
@@ -249,6 +252,7 @@ class EdgeTerms:
     rate_per_s: PositiveFloat | None = None
     threads: PositiveInt | None = None
     data: str | None = None  # that int8 is calibrated and judged on
+    device: DeviceSightings | None = None  # --device-record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,6 +278,7 @@ class Protocol:
     against: str | None = None  # --against: what the other side of each case was
     edge: EdgeTerms | None = None  # --edge-profile
     data: DataTerms | None = None  # --data: the networks are trained on the user's own too
+    sustained: SustainedTerms | None = None  # --sustained: the networks run for minutes after
     wall_factor: PositiveFloat | None = None  # --wall-factor: the machine over its known parts
 
 

@@ -16,7 +16,7 @@ class TensorFacts:
     """
 
     shape: tuple[PositiveInt, ...]
-    dtype: Literal["float32", "int64", "bool"]
+    dtype: Literal["float32", "int64", "bool", "int32", "int8", "uint8"]  # the latter of ONNX
     name: str | None = None  # of the keyword argument; null: it is given by its place
     low: int = 0
     high: int = 0

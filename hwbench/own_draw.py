@@ -13,4 +13,4 @@ def drawn(tensor: TensorFacts, batch_size: int, rng: Any) -> Any:
     if tensor.dtype == "float32":
         return (rng.standard_normal(shape) * tensor.sd + tensor.mean).astype(np.float32)
     whole = rng.integers(tensor.low, tensor.high + 1, shape)
-    return whole.astype(np.bool_) if tensor.dtype == "bool" else whole
+    return whole.astype(tensor.dtype)

@@ -5,11 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from hwbench import energy_pass, journal, store
+from hwbench import energy_pass, journal, store, sustained
 from hwbench.case import Case
 from hwbench.device import Environment
+from hwbench.energy import EnergyPass
 from hwbench.errors import BadInput, BadRecord
-from hwbench.ledger import LOADER
+from hwbench.ledger import LOADER, SUSTAINED
 from hwbench.measurement import Measurement, Record, SteadyKind
 from hwbench.planning import PlannedCase
 from hwbench.protocol import VisitResult
@@ -132,7 +133,8 @@ def _all_visits(record: Record) -> tuple[VisitResult, ...]:
         for p in record.idle
     ]
     loops = [v for m in record.measurements for v in _loader(m)]
-    return (*sorted(visits, key=lambda v: v.round), *idle, *drawn, *loops)
+    minutes = [v for m in record.measurements for v in _minutes(m)]
+    return (*sorted(visits, key=lambda v: v.round), *idle, *drawn, *loops, *minutes)
 
 
 def _energy(m: Measurement) -> Iterator[VisitResult]:
@@ -146,6 +148,14 @@ def _loader(m: Measurement) -> Iterator[VisitResult]:
     if m.loader is not None or m.loader_reason is not None:
         visit = VisitResult(id=m.id, status="ok", round=0, process=0, code=LOADER)
         yield replace(visit, loader=m.loader, reason=m.loader_reason)
+
+
+def _minutes(m: Measurement) -> Iterator[VisitResult]:
+    """Yield the running for minutes, where it was made."""
+    if m.sustained is not None or m.sustained_reason is not None:
+        visit = VisitResult(id=m.id, status="ok", round=0, process=0, code=SUSTAINED)
+        windows = sustained.windows_of(m.sustained) if m.sustained else ()
+        yield replace(visit, energy=EnergyPass(windows=windows), reason=m.sustained_reason)
 
 
 def _visits(m: Measurement) -> list[VisitResult]:

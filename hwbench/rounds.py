@@ -18,6 +18,7 @@ from hwbench import (
     stopping,
     store,
     summary,
+    sustaining,
 )
 from hwbench.asking import Asking
 from hwbench.case import Case
@@ -96,6 +97,9 @@ class Rounds:
             if afterwards.energy(self):
                 ended = "out_of_time"
                 message = message or "the time for measuring energy is up"
+            if sustaining.go(self):
+                ended = "out_of_time"
+                message = message or "the time was up before all had run for minutes"
             if afterwards.loaders(self, self._spawn):
                 ended = "out_of_time"
                 message = message or "the time was up before all loops on --data were run"

@@ -12,6 +12,7 @@ from hwbench import (
     batch_auto,
     doctor,
     edge_cases,
+    edge_sightings,
     energy_planning,
     host,
     journal,
@@ -26,9 +27,11 @@ from hwbench import (
     registry,
     resuming,
     store,
+    sustaining,
 )
 from hwbench.child import Child
 from hwbench.energy_planning import EnergyWish
+from hwbench.errors import BadInput
 from hwbench.planning import Plan
 from hwbench.probing import Spawn, probe
 from hwbench.progress import Progress, Silent
@@ -47,6 +50,8 @@ class Options:
     selection: Selection = field(default_factory=Selection)
     energy: EnergyWish = field(default_factory=EnergyWish)
     data: Path | None = None  # the user's own, on which the networks are trained too
+    device_record: Path | None = None  # made on an edge profile's device itself
+    sustained_s: float | None = None  # that each network runs for after the rounds
     out: Path | None = None
     resume: Path | None = None
     force: bool = False
@@ -72,11 +77,17 @@ def make_plan(
     plan = planning.plan(chosen, options.selection, facts, threads, present)
     max_seconds = options.selection.max_seconds
     plan = energy_planning.planned(plan, chosen, options.energy, environment, max_seconds)
+    plan = sustaining.planned(plan, options.sustained_s, max_seconds)
+    if options.device_record is not None and plan.protocol.edge is None:
+        raise BadInput("--device-record is of an edge profile: give --edge-profile too")
     if plan.protocol.edge is not None:
         data = None if options.data is None else str(options.data)
         if options.data is not None:
             edge_cases.check_data(options.data, [c.name for c in plan.runnable])
         edge = replace(plan.protocol.edge, data=data)
+        if options.device_record is not None:
+            seen = edge_sightings.of_file(options.device_record, environment.machine_id)
+            edge = replace(edge, device=seen)
         return replace(plan, protocol=replace(plan.protocol, edge=edge))
     return afterwards.planned(plan, options.data, max_seconds)
 

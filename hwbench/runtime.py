@@ -7,8 +7,8 @@ A plug-in is one file in `hwbench/runtimes/` that exports `RUNTIME = Runtime(...
 from __future__ import annotations  # the contract's types are only read, so lists start at once
 
 import importlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class Runtime:
         None  # (workload, config, LoopCase, seed): trains for real
     )
     needs_export: bool = False  # a workload comes as an ONNX file, exported from torch
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # --runtime-option
     default: bool = True  # taken when no --runtime is given
 
 

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hwbench import edge_cases, registry, scenarios, sides
+from hwbench import edge_cases, registry, runtime_options, scenarios, sides
 from hwbench.case import HARDENING, SIDE, Case
 from hwbench.edge_facts import EDGE, QUANTISED
 from hwbench.errors import BadInput, UnknownName
@@ -45,6 +45,7 @@ class Selection:
     soak_s: float | None = None
     scenarios: tuple[str, ...] = ()  # of inference; then nothing else is run
     latency_bound_s: float | None = None
+    runtime_options: tuple[str, ...] = ()  # NAME=VALUE, of those runtimes that have it
     edge_profiles: tuple[str, ...] = ()  # inference on ONNX Runtime under their limits
     model_memory_bytes: int | None = None  # of an edge profile, instead of its own
     rate_per_s: float | None = None  # inferences a second, at which a battery's life is told
@@ -69,6 +70,7 @@ def check_names(selection: Selection) -> None:
         registry.settings_of(spec)
     if selection.against is not None:
         sides.side_of(selection.against)
+    runtime_options.check(selection.runtime_options, selection.runtimes)
     edge_cases.check(selection)
     if not selection.edge_profiles:
         scenarios.check(selection.scenarios, selection.latency_bound_s, selection.batch_sizes)
@@ -98,7 +100,7 @@ def selected(
         made = list(edge_cases.cases(names, selection))
     else:
         made = [c for e in entries for c in _cases(e, selection, devices)]
-    cases = {c.id: c for c in made}
+    cases = {c.id: c for c in runtime_options.applied(made, selection.runtime_options)}
     chosen = _ordered(matching(cases, selection.only, selection.exclude))
     if selection.against is None:
         return chosen

@@ -116,6 +116,20 @@ def _warnings(m: Measurement, protocol: Protocol, unsoaked: bool) -> Iterable[Wa
         )
 
 
+def with_minutes(m: Measurement) -> Measurement:
+    """Return a case that ran for minutes with a warning where it did not hold its speed."""
+    found = m.sustained
+    if found is None or not found.slows or found.change_frac is None:
+        return m
+    told = Warned(
+        code="slows",
+        message=f"it took {found.change_frac:+.0%} after {found.ran_s:.0f} s without a pause (p ="
+        f" {found.p_value:.2g}, {found.method})",
+        remedy="plan with its last third's time, or cool the device",
+    )
+    return replace(m, warnings=(*m.warnings, told))
+
+
 def _where(m: Measurement) -> str:
     """Return where the samples vary, which says whether longer or more visits would help."""
     if m.variance is None:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from hwbench import edge_view, loader_view, registry
-from hwbench.case import SIDE
+from hwbench import edge_view, loader_view, registry, sustained_view
+from hwbench.case import SIDE, shown
 from hwbench.device import Device
 from hwbench.doctor import Findings
 from hwbench.energy_views import energies
@@ -50,6 +50,9 @@ def plan(value: Plan) -> str:
         f"{n} cases x {rounds} visits, about {seconds(value.expected_s)}"
         " (from assumed speeds; the first run also makes references and ONNX exports)"
     )
+    if value.protocol.sustained is not None:
+        minutes = seconds(value.protocol.sustained.seconds)
+        lines.append(f"then each network for {minutes} without a pause")
     terms = value.protocol.energy
     if terms is None:
         lines.append(f"energy: none: {value.protocol.no_energy}")
@@ -85,6 +88,7 @@ def record(value: Record) -> str:
     if done:
         parts.append(_legend(done))
         parts.append(energies(done))
+    parts.append(sustained_view.text(done, {m.id: _named(m) for m in done}))
     parts += [_on_data(m) for m in done if m.loader or m.loader_reason]
     found = [f"{m.name} {m.phase} {m.runtime}: {m.batch.message}" for m in done if m.batch]
     if found:
@@ -93,6 +97,12 @@ def record(value: Record) -> str:
     if others:
         parts.append("\n".join(others))
     return "\n\n".join(filter(None, parts))
+
+
+def _named(m: Measurement) -> str:
+    way = shown(m.runtime_options)
+    phase = "infer" if m.phase == "inference" else "train"
+    return f"{m.name} b{m.batch_size}{way}, {m.runtime}, {phase}"
 
 
 def _on_data(m: Measurement) -> str:
@@ -121,7 +131,7 @@ def _network_rows(networks: Sequence[Measurement], best: float) -> list[tuple[st
     """Put inference and training of the same network side by side."""
     pairs: dict[tuple[str, str], dict[str, Measurement]] = {}
     for m in networks:
-        way = "".join(f" {v}" for v in m.runtime_options.values())
+        way = shown(m.runtime_options)
         key = (f"{m.name} b{m.batch_size}{way}", m.runtime)
         pairs.setdefault(key, {})[m.phase] = m
     rows: list[tuple[str, ...]] = []

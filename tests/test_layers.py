@@ -20,8 +20,8 @@ LAYERS = {
     " loop_forecast loop_plan measurement model_facts model_spec montecarlo own_draw"
     " ownership pages power_joules power_record power_trace probed quality_found"
     " record_shape repeats round_medians scaled search_schedule sensor served shards"
-    " shortcut_rows stats steady taught trend validation validations_floor values ways"
-    " window_joules",
+    " shortcut_rows stats steady sustained taught trend validation validations_floor values"
+    " ways window_joules",
     "contracts": "cards chart_kind growing hardening instance kernel meter runtime setting"
     " shortcut stepping workload",
     "dialects": "dialects.* weights",
@@ -36,29 +36,29 @@ LAYERS = {
     " confirming costing counters cpu cpu_catalog crew curve_ensemble curve_file"
     " curve_fitting curves_study data_found data_images data_kept data_made data_quality"
     " data_sheets data_tables data_text data_tokenizer definition disk_speed drawing"
-    " edge_cases edge_figures edge_limits edge_making energy_figures energy_pass"
-    " energy_planning estimate_file estimate_plan estimate_request failure first_losses"
-    " fitting foresight gpu_watch grid hardened here_way history_file host instance_peak"
-    " instance_power instance_ways instances interference interrupted_times journal"
-    " json_schema learning learning_asked learning_asking learning_beside learning_child"
-    " learning_curve learning_curves learning_data learning_disturbed learning_energy"
-    " learning_found learning_journal learning_opening learning_plan learning_rate"
-    " learning_recipe learning_result learning_sharing learning_sources learning_spoiled"
-    " learning_task ledger loader_measuring loader_search loaders lock loop_asking"
-    " loop_energy loop_pace looping matching memory_fit memory_use metering model_naming"
-    " modelled_energy nvml oom openings outcomes own_models owning pair_ratios paired_steps"
-    " pareto places plan_counts plan_rows planning power_sums preparation presets privacy"
-    " probing profile progress protocol published published_workloads quantity ratio_tests"
-    " real_run record_facts record_files record_finding record_index record_parts"
-    " record_readers record_table registry rehearsing request_numbers resuming rounds"
-    " row_figures row_flows row_making row_notes run_outcome sampler sampling scaling"
-    " scaling_cpu scaling_efficiency scaling_facts scaling_kernel scaling_table"
-    " scenario_figures scenarios screening search_notes search_plan searching selection"
-    " server_search serving sharing sharing_asked shortcut_finding shortcut_making"
+    " edge_cases edge_figures edge_limits edge_making edge_sightings energy_figures"
+    " energy_pass energy_planning estimate_file estimate_plan estimate_request failure"
+    " first_losses fitting foresight gpu_watch grid hardened here_way history_file host"
+    " instance_peak instance_power instance_ways instances interference interrupted_times"
+    " journal json_schema learning learning_asked learning_asking learning_beside"
+    " learning_child learning_curve learning_curves learning_data learning_disturbed"
+    " learning_energy learning_found learning_journal learning_opening learning_plan"
+    " learning_rate learning_recipe learning_result learning_sharing learning_sources"
+    " learning_spoiled learning_task ledger loader_measuring loader_search loaders lock"
+    " loop_asking loop_energy loop_pace looping matching memory_fit memory_use metering"
+    " model_naming modelled_energy nvml oom openings outcomes own_models owning pair_ratios"
+    " paired_steps pareto places plan_counts plan_rows planning power_sums preparation"
+    " presets privacy probing profile progress protocol published published_workloads"
+    " quantity ratio_tests real_run record_facts record_files record_finding record_index"
+    " record_parts record_readers record_table registry rehearsing request_numbers resuming"
+    " rounds row_figures row_flows row_making row_notes run_outcome runtime_options sampler"
+    " sampling scaling scaling_cpu scaling_efficiency scaling_facts scaling_kernel"
+    " scaling_table scenario_figures scenarios screening search_notes search_plan searching"
+    " selection server_search serving sharing sharing_asked shortcut_finding shortcut_making"
     " shortcuts_file sides sightings signs skypilot_catalog solving spending step_ratio"
-    " step_source stopping store summary sysfs targets timing training_choice tree_file"
-    " tuning user_cache validation_file validations verdicts virtual visiting watched"
-    " way_times worker",
+    " step_source stopping store summary sustaining sysfs targets timing training_choice"
+    " tree_file tuning user_cache validation_file validations verdicts virtual visiting"
+    " watched way_times worker",
     "verbs": "advise compare doctor estimate export inspect instances_study listing plot"
     " power report run shortcuts_learn shortcuts_study validate",
     "shell": "__main__ advise_view bar chart_text cli cli.* compare_many compare_view"
@@ -66,7 +66,7 @@ LAYERS = {
     " instances_view learning_view loader_view loop_callbacks loop_watch power_view render"
     " report_edge report_estimate report_html report_markdown report_parts report_record"
     " report_shortcuts report_words scenario_views search_view sharing_view shortcuts_view"
-    " step_measure tuning_view validation_view views watching",
+    " step_measure sustained_view tuning_view validation_view views watching",
 }
 
 _GROUND = {"words", "facts", "contracts"}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwbench import edge_view, model_naming, own_models, store
+from hwbench import edge_view, model_naming, own_draw, own_models, store
 from hwbench.cli import status_of
 from hwbench.dialects import onnx_faults
 from hwbench.errors import BadInput
@@ -54,6 +54,7 @@ def write(path: str, **how: Any) -> Any:
     ({"opset": 99}, "needs an opset that onnxruntime"),
     ({"op": "Whirl", "domain": "acme"}, "does not know, acme:Whirl"),
     ({"kind": 8}, "takes x in a type that is not drawn here"),
+    ({"kind": 10}, "takes x in float16: give it as float32, of which --edge-profile makes"),
     ({"cut": 40}, "is no ONNX file that can be used"),
     ({"shape": (3, 7), "out": [3, 4]}, "shapes that contradict each other at MatMul"),
     ({"shape": ("n", "k")}, r"shapes that contradict each other at MatMul.*--shape NAME=N"),
@@ -106,3 +107,45 @@ def test_a_file_is_run_under_an_edge_profile() -> None:
     # a file's weights may be anybody's: how it agrees is told
     assert agreed is not None and agreed.top1_frac is not None and agreed.accuracy_frac is None
     assert agreed.error_frac < 0.05 and agreed.reason == "no labelled data was given: --data"
+
+
+@pytest.mark.parametrize(("kind", "dtype", "low", "high"), [
+    (2, "uint8", 0, 255), (3, "int8", -128, 127), (6, "int32", 0, 999), (7, "int64", 0, 999),
+])  # fmt: skip
+def test_whole_numbers_are_drawn_in_the_type_that_a_file_takes(
+    kind: int, dtype: str, low: int, high: int
+) -> None:
+    h, kinds = onnx.helper, onnx.TensorProto
+    given = h.make_tensor_value_info("x", kind, ["n", 16])
+    made = h.make_tensor_value_info("y", kinds.FLOAT, ["n", 4])
+    weights = onnx.numpy_helper.from_array(np.ones((16, 4), dtype="float32"), "w")
+    nodes = [
+        h.make_node("Cast", ["x"], ["f"], to=kinds.FLOAT),
+        h.make_node("MatMul", ["f", "w"], ["y"]),
+    ]
+    model = h.make_model(
+        h.make_graph(nodes, "g", [given], [made], [weights]),
+        opset_imports=[h.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    Path("m.onnx").write_bytes(model.SerializeToString())
+    command = ["run", "--model", "m.onnx", "--profile", "smoke", "--edge-profile", "phone",
+               "--out", "r.json"]  # fmt: skip
+    assert status_of(command) == 0
+    record = store.load(Path("r.json"))
+    assert {m.status for m in record.measurements} == {"ok"}
+    (told,) = record.models[0].inputs
+    assert (told.dtype, told.low, told.high) == (dtype, low, high)
+    assert own_draw.drawn(told, 3, np.random.default_rng(0)).dtype == dtype
+
+
+def test_a_file_that_is_quantised_already_is_not_taken_for_float32() -> None:
+    from hwbench.dialects import onnx_edge
+
+    write("m.onnx")
+    rng = np.random.default_rng(0)
+    batches = [(rng.standard_normal((1, 4), dtype="float32"),) for _ in range(8)]
+    onnx_edge.quantise(Path("m.onnx"), Path("q.onnx"), "static", lambda: iter(batches))
+    (name,) = model_naming.named(["q.onnx"], here)
+    facts = own_models.facts_of(name)
+    assert facts is not None and any("quantised already" in note for note in facts.notes)

@@ -340,7 +340,11 @@ def test_threads_are_as_configured() -> None:
     for name in ("torch", "onnxruntime"):
         RUNTIMES[name].configure(1)
         assert usable(name).probe().details["threads"] == "1"
-    options = plugin._options(plugin.library(), kernel_case("onnxruntime", "gemm"))
+    case = kernel_case("onnxruntime", "gemm")
+    gemm = registry.kernels()["gemm"].build_onnx
+    assert gemm is not None
+    model = gemm(case.shape, "float32").SerializeToString()
+    options = plugin._session(plugin.library(), model, case).get_session_options()
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (1, 1)
 
 
@@ -431,11 +435,11 @@ def test_a_jax_program_is_traced_in_the_precision_of_its_case() -> None:
 def test_onnxruntime_counts_the_gpus_that_the_driver_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hwbench.runtimes import onnxruntime as plugin
+    from hwbench.dialects import onnx_session as plugin
 
     for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"):
         (tmp_path / name).touch()
-    names = [plugin.PROVIDERS["cuda"], plugin.PROVIDERS["cpu"]]
+    names = [plugin.DEVICES["cuda"], plugin.DEVICES["cpu"]]
     ort = SimpleNamespace(get_available_providers=lambda: names)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert plugin.devices(ort, tmp_path) == ("cpu", "cuda:0", "cuda:1")

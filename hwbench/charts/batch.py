@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from hwbench.case import shown
 from hwbench.chart import Axis, Chart, Series
 from hwbench.chart_kind import ChartKind, Given
 from hwbench.errors import BadInput
@@ -22,7 +23,7 @@ def _charts(given: Given) -> tuple[Chart, ...]:
             and m.wall_s
             and m.items_per_s
         ):
-            options = "".join(f" {v}" for v in m.runtime_options.values())
+            options = shown(m.runtime_options)
             name = f"{m.name} {m.phase} {m.runtime} {m.device} {m.dtype}{options}"
             if m.serving is None:
                 groups.setdefault(name, {}).setdefault(m.batch_size, m)

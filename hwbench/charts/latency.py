@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from hwbench.case import shown
 from hwbench.chart import Axis, Chart, Series
 from hwbench.chart_kind import ChartKind, Given
 from hwbench.errors import BadInput
@@ -52,7 +53,7 @@ def _place(percentile: float) -> float:
 
 
 def _options(m: Measurement) -> str:
-    return "".join(f" {v}" for v in m.runtime_options.values())
+    return shown(m.runtime_options)
 
 
 CHART = ChartKind(

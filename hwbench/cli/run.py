@@ -114,6 +114,18 @@ class BatchSize(Count):
     help="Inferences a second that an edge device's battery is told at.",
 )
 @click.option(
+    "--device-record",
+    type=_PATH,
+    metavar="RECORD",
+    help="Made on the edge profile's device: latencies there are told by it, not by peaks.",
+)
+@click.option(
+    "--runtime-option",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="How a runtime executes (`hwbench list runtimes`): graph=basic, provider=xnnpack, ...",
+)
+@click.option(
     "--against",
     metavar="SIDE",
     help="Visit each case by another side in turn: a revision, a checkout, a Python environment,"
@@ -143,6 +155,12 @@ class BatchSize(Count):
     type=Duration(),
     metavar="DUR",
     help="Run each case so long before every visit, for a warm device.",
+)
+@click.option(
+    "--sustained",
+    type=Duration(),
+    metavar="DUR",
+    help="Then run each network so long without a pause: does the device hold its speed?",
 )
 @click.option(
     "--max-seconds", type=Duration(), metavar="S", help="Of the whole run; the rest is left out."
@@ -198,6 +216,7 @@ def command(profile: str, dry_run: bool, as_json: bool, resume: Path | None, **c
             max_seconds=_limit_s(chosen),
             precision=chosen["precision"],
             soak_s=chosen["soak"],
+            runtime_options=chosen["runtime_option"],
             scenarios=chosen["scenario"],
             latency_bound_s=chosen["latency_bound"],
             edge_profiles=chosen["edge_profile"],
@@ -206,6 +225,8 @@ def command(profile: str, dry_run: bool, as_json: bool, resume: Path | None, **c
         ),
         energy=wish_of(chosen),
         data=chosen["data"],
+        device_record=chosen["device_record"],
+        sustained_s=chosen["sustained"],
         out=chosen["out"],
         resume=resume,
         force=chosen["force"],

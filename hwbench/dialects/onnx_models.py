@@ -17,7 +17,9 @@ from hwbench.own_draw import drawn
 REMEDY = "pip install 'hwbench-dl[onnx]'"
 SEQ, SIDE, VOCAB = 128, 224, 1000  # where the file leaves a size open
 ERRORS_ONLY = 3  # log_severity_level
-_TYPES = {1: "float32", 9: "bool", 7: "int64"}
+_TYPES = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9: "bool"}
+_HALVES = {10: "float16", 11: "float64", 16: "bfloat16"}
+_IDS = ("int32", "int64")
 
 
 def facts(spec: ModelSpec, name: str) -> ModelFacts:
@@ -42,6 +44,11 @@ def facts(spec: ModelSpec, name: str) -> ModelFacts:
     shapes = {i.name: (batch or 1, *f.shape) for i, f in zip(given, inputs, strict=True)}
     flops, why = onnx_flops.counted(onnx, model, shapes)
     sizes = _sizes(inputs)
+    rounded = sum(
+        n.op_type in ("QuantizeLinear", "ConvInteger", "MatMulInteger") for n in graph.node
+    )
+    if rounded:
+        notes.append(f"it is quantised already ({rounded} operators): float32 is it as it is")
     return ModelFacts(
         spec=spec.text,
         name=name,
@@ -103,9 +110,17 @@ def _batch(given: list[Any]) -> tuple[int | None, list[str]]:
 def _input(spec: ModelSpec, value: Any, notes: list[str]) -> TensorFacts:
     kind = _TYPES.get(value.type.tensor_type.elem_type)
     if kind is None:
+        half = _HALVES.get(value.type.tensor_type.elem_type)
+        if half is not None:
+            raise wrong(
+                spec,
+                f"takes {value.name} in {half}: give it as float32"
+                + (", of which --edge-profile makes float16 itself" if half == "float16" else ""),
+            )
         raise wrong(
             spec,
-            f"takes {value.name} in a type that is not drawn here (float32, int64 and bool are)",
+            f"takes {value.name} in a type that is not drawn here"
+            f" ({', '.join(_TYPES.values())} are)",
         )
     _, *rest = dims_of(value) or [None]
     _, *dims = value.type.tensor_type.shape.dim or [None]
@@ -113,15 +128,22 @@ def _input(spec: ModelSpec, value: Any, notes: list[str]) -> TensorFacts:
         _size(spec, value.name, n, len(rest), dim, known, notes)
         for n, (dim, known) in enumerate(zip(dims, rest, strict=True))
     )
-    high = VOCAB - 1 if kind == "int64" else 1
-    if kind == "int64":
+    high = {"uint8": 255, "int8": 127}.get(kind, 1)
+    low = -128 if kind == "int8" else 0
+    if kind in _IDS:
+        high = VOCAB - 1
         mask = any(w in value.name.lower() for w in ("mask", "type", "segment"))
         high = 1 if mask else high
         low = 1 if "mask" in value.name.lower() else 0
         if high > 1:
             notes.append(f"{value.name} is drawn from 0 to {high}: what it takes is not told")
-        return TensorFacts(shape=shape, dtype="int64", name=value.name, low=low, high=high)
-    return TensorFacts(shape=shape, dtype=kind, name=value.name, high=high)  # type: ignore[arg-type]
+    return TensorFacts(
+        shape=shape,
+        dtype=kind,  # type: ignore[arg-type]
+        name=value.name,
+        low=low,
+        high=high,
+    )
 
 
 def _size(
@@ -155,7 +177,7 @@ def _sizes(inputs: tuple[TensorFacts, ...]) -> dict[str, int]:
     first = inputs[0]
     if len(first.shape) == 3 and first.dtype == "float32":
         return {"image": first.shape[2], "channels": first.shape[0]}
-    if len(first.shape) == 1 and first.dtype == "int64":
+    if len(first.shape) == 1 and first.dtype in _IDS:
         return {"seq": first.shape[0], "vocab": first.high + 1}
     return {"features": first.shape[0]} if len(first.shape) == 1 else {}
 

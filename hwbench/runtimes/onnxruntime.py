@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -10,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from hwbench.case import Case
-from hwbench.dialects import caches, refusals
-from hwbench.dialects.libraries import absent, family, index, load
+from hwbench.dialects import caches, onnx_session, refusals
+from hwbench.dialects.libraries import family, index, load
 from hwbench.dialects.placing import placed
 from hwbench.dialects.rounding import storage, to_storage, widened
-from hwbench.edge_facts import EDGE, QUANTISED, OperatorTime, profile
+from hwbench.edge_facts import QUANTISED, OperatorTime
 from hwbench.errors import Unavailable
 from hwbench.kernel import Kernel
 from hwbench.probed import RuntimeFacts
@@ -22,17 +21,7 @@ from hwbench.runtime import Answer, Program, Runtime
 from hwbench.workload import Config, Workload
 
 REMEDY = "pip install 'hwbench-dl[onnx]'"
-GPU_REMEDY = "pip uninstall onnxruntime; pip install onnxruntime-gpu"
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-ERRORS_ONLY = 3  # log_severity_level
-# Execution providers of small devices and accelerators, each in a build of onnxruntime of its own.
-KNOWN = (
-    "TensorrtExecutionProvider", "CUDAExecutionProvider", "OpenVINOExecutionProvider",
-    "XnnpackExecutionProvider", "CoreMLExecutionProvider", "QNNExecutionProvider",
-    "NnapiExecutionProvider",
-)  # fmt: skip
 PROFILED = 12  # inferences, of whose nodes the medians are added up
-SPINNING = "session.intra_op.allow_spinning"
 
 # Its own choice of threads does not look at the processors that the process may use.
 _threads: list[int | None] = [None]
@@ -49,27 +38,16 @@ def probe() -> RuntimeFacts:
     details = {
         "providers": ", ".join(ort.get_available_providers()),
         "not in this package": ", ".join(
-            p for p in KNOWN if p not in ort.get_available_providers()
+            p for p in onnx_session.KNOWN if p not in ort.get_available_providers()
         ),
         "threads": str(_threads[0] or caches.cpus()),
     }
     return RuntimeFacts(
-        name="onnxruntime", version=ort.__version__, devices=devices(ort), details=details
+        name="onnxruntime",
+        version=ort.__version__,
+        devices=onnx_session.devices(ort),
+        details=details,
     )
-
-
-def devices(ort: Any, nodes: Path = Path("/dev")) -> tuple[str, ...]:
-    """Return the devices that its providers can use.
-
-    It does not count GPUs itself: on Linux the driver's device nodes do.
-    """
-    if PROVIDERS["cuda"] not in ort.get_available_providers():
-        return ("cpu",)
-    count = sum(1 for node in nodes.glob("nvidia*") if re.fullmatch(r"nvidia\d+", node.name))
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        count = min(count, len([v for v in visible.split(",") if v.strip() not in ("", "-1")]))
-    return ("cpu", *(f"cuda:{i}" for i in range(count)))
 
 
 def supports(case: Case) -> str | None:
@@ -78,7 +56,7 @@ def supports(case: Case) -> str | None:
         return "onnxruntime here runs inference only"
     if case.dtype == "bfloat16":
         return "onnxruntime has few bfloat16 operators, and none on its CPU provider"
-    return refusals.common(case, "onnxruntime", tuple(PROVIDERS))
+    return refusals.common(case, "onnxruntime", tuple(onnx_session.DEVICES))
 
 
 def configure(threads: int) -> None:
@@ -160,11 +138,8 @@ def _operators(
     ort: Any, model: bytes | str, case: Case, inputs: list[Any]
 ) -> tuple[OperatorTime, ...]:
     """Return the seconds of each kind of operator in an inference, by onnxruntime's own profile."""
-    options = _options(ort, case)
-    options.enable_profiling = True
     with tempfile.TemporaryDirectory() as folder:
-        options.profile_file_prefix = os.path.join(folder, "p")
-        session = ort.InferenceSession(model, options, providers=_providers(ort, case))
+        session = _session(ort, model, case, profiled=os.path.join(folder, "p"))
         given = {
             node.name: value.numpy()
             for node, value in zip(session.get_inputs(), inputs, strict=True)
@@ -200,47 +175,9 @@ def _by_operator(events: list[dict[str, Any]]) -> tuple[OperatorTime, ...]:
     return tuple(sorted(rows, key=lambda r: -r.seconds))
 
 
-def _session(ort: Any, model: bytes | str, case: Case) -> Any:
-    """Return the session; raise Unavailable when it would run elsewhere than asked."""
-    found = devices(ort)
-    if case.device not in found:
-        raise absent("onnxruntime", case.device, found, GPU_REMEDY)
-    provider = PROVIDERS[family(case.device)]
-    try:
-        session = ort.InferenceSession(model, _options(ort, case), providers=_providers(ort, case))
-    except Exception as e:
-        if type(e).__name__ == "NotImplemented":  # in a C++ module without a public path
-            raise Unavailable(f"{provider} lacks an operator in {case.dtype}: {e}") from e
-        raise
-    if session.get_providers()[0] != provider:
-        raise Unavailable(
-            f"onnxruntime fell back from {provider} to {session.get_providers()[0]}",
-            "install the CUDA and cuDNN versions that its release notes name",
-        )
-    return session
-
-
-def _options(ort: Any, case: Case) -> Any:
-    """Return the session's options: library defaults but for threads, chatter, an edge profile."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = _threads[0] or caches.cpus()
-    options.inter_op_num_threads = 1
-    options.log_severity_level = ERRORS_ONLY
-    if EDGE in case.options:
-        edge = profile(str(case.options[EDGE]))
-        options.enable_cpu_mem_arena = edge.arena
-        options.add_session_config_entry(SPINNING, str(int(edge.spinning)))
-    return options
-
-
-def _providers(ort: Any, case: Case) -> list[Any]:
-    """Return the providers to ask for; on a GPU, TF32 only where the case says so."""
-    if case.device == "cpu":
-        return [PROVIDERS["cpu"]]
-    if hasattr(ort, "preload_dlls"):
-        ort.preload_dlls()  # CUDA's libraries from where pip has put them
-    settings = {"device_id": index(case.device), "use_tf32": int(case.dtype == "tf32")}
-    return [(PROVIDERS["cuda"], settings), PROVIDERS["cpu"]]
+def _session(ort: Any, model: bytes | str, case: Case, profiled: str = "") -> Any:
+    threads = _threads[0] or caches.cpus()
+    return onnx_session.session(ort, model, case, threads, profiled=profiled)
 
 
 def _bound(session: Any, inputs: list[Any], place: tuple[str, int]) -> Any:
@@ -294,4 +231,5 @@ RUNTIME = Runtime(
     prepare_kernel=prepare_kernel,
     prepare_workload=prepare_workload,
     needs_export=True,
+    options=onnx_session.OPTIONS,
 )

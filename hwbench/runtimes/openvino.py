@@ -19,6 +19,8 @@ from hwbench.workload import Config, Workload
 
 REMEDY = "pip install 'hwbench-dl[openvino]'"
 _threads: list[int | None] = [None]
+# What `--runtime-option NAME=VALUE` sets; the first value is the default.
+OPTIONS = {"hint": ("latency", "throughput"), "pinning": ("on", "off")}
 
 
 def library() -> Any:
@@ -125,12 +127,14 @@ def _compiled(ov: Any, model: bytes | Path, shapes: list[Any], case: Case) -> An
     if case.device != "cpu":
         raise absent("openvino", case.device, ("cpu",), REMEDY)
     core = ov.Core()
-    settings = {
+    settings: dict[str, Any] = {
         "INFERENCE_NUM_THREADS": _threads[0] or caches.cpus(),
         "NUM_STREAMS": 1,
-        "PERFORMANCE_HINT": "LATENCY",
+        "PERFORMANCE_HINT": str(case.options.get("hint", "latency")).upper(),
         "INFERENCE_PRECISION_HINT": "f32",
     }
+    if "pinning" in case.options:
+        settings["ENABLE_CPU_PINNING"] = case.options["pinning"] == "on"
     try:
         read = core.read_model(model=model if isinstance(model, bytes) else str(model))
         if any(i.partial_shape.is_dynamic for i in read.inputs):
@@ -155,5 +159,6 @@ RUNTIME = Runtime(
     prepare_kernel=prepare_kernel,
     prepare_workload=prepare_workload,
     needs_export=True,
+    options=OPTIONS,
     default=False,
 )
