@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 import hwbench
 from hwbench import (
     answering,
+    blocks,
     comparing,
     data_found,
     data_made,
     estimate_plan,
     hardened,
+    host,
     own_models,
     plan_rows,
     record_finding,
@@ -116,6 +118,7 @@ def _measured(request: Request, wanted: Wanted, progress: Progress, spawn: Spawn
         selection=Selection(
             only=("workload/*",),
             models=(own_models.spec_of(request.workload),),
+            blocks=_blocks(request.workload),
             runtimes=(wanted.runtime or training_choice.default_runtime(request.workload),),
             devices=(wanted.device,) if wanted.device else (),
             dtypes=(wanted.dtype,) if wanted.dtype else (),
@@ -130,6 +133,15 @@ def _measured(request: Request, wanted: Wanted, progress: Progress, spawn: Spawn
     if done.ended == "interrupted":
         raise KeyboardInterrupt
     return done.record
+
+
+def _blocks(workload: str) -> tuple[int, ...]:
+    """Return that a network is measured by its blocks where its training does not fit here."""
+    whole = registry.networks()[workload].variant.config.get("layers", 0)
+    if whole < blocks.LEAST or own_models.facts_of(workload) is not None:
+        return ()
+    free = host.available_memory_bytes()
+    return () if blocks.fits(workload, whole, free, blocks.TRAINED) else (blocks.AUTO,)
 
 
 def _item_bytes(request: Request, loader: Loaded | None) -> tuple[float | None, str | None]:

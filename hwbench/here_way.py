@@ -8,7 +8,8 @@ from hwbench import memory_fit
 from hwbench.estimate_figures import Assumption
 from hwbench.loaders import Loaded
 from hwbench.montecarlo import Factor
-from hwbench.step_source import Step, StepPower
+from hwbench.step_power import StepPower
+from hwbench.step_source import Step
 from hwbench.validations_floor import Floor
 from hwbench.ways import LoaderTerm, PowerTerm, Ways
 
@@ -57,7 +58,7 @@ def way_here(step: Step, around: Circumstances) -> Ways:
         name=around.name,
         provider=around.provider,
         devices=(m.device,),
-        basis="measured",
+        basis=step.basis,
         batch_size=step.batch_size,
         step_s=step.step_s,
         step_factors=step.factors,

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from hwbench import (
     batch_fit,
+    depth_fit,
     edge_figures,
     energy_figures,
     energy_pass,
@@ -128,6 +129,7 @@ class Ledger:
             meters=head.meters,
             measurements=measurements,
             batch_fits=batch_fit.fits(measurements),
+            depth_fits=depth_fit.fits(measurements),
             idle=tuple(self.idles),
             models=head.models,
         )

@@ -18,6 +18,7 @@ from hwbench.bounds import (
 )
 from hwbench.case import Kind, OptionValue
 from hwbench.cpu_power import CpuPower
+from hwbench.depth import DepthFit
 from hwbench.device import Device, Environment
 from hwbench.edge_facts import DeviceSightings, EdgeFacts
 from hwbench.energy import Energy, EnergyPass, EnergyTerms, Power
@@ -299,5 +300,6 @@ class Record:
     meters: tuple[MeterFacts, ...]
     measurements: tuple[Measurement, ...]
     batch_fits: tuple[BatchFit, ...] = ()  # of networks at three batch sizes or more
+    depth_fits: tuple[DepthFit, ...] = ()  # of networks cut to two depths or more (--blocks)
     idle: tuple[EnergyPass, ...] = ()  # stretches in which nothing ran, before and after
     models: tuple[ModelFacts, ...] = ()  # of the user's own: told, never run from here

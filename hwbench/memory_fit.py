@@ -32,7 +32,8 @@ def fits(step: Step, room_bytes: float | None) -> bool | None:
 
 def fits_here(step: Step, room_bytes: float | None) -> bool | None:
     """Return whether a step fits where it was measured: what ran does, what did not by its size."""
-    return True if step.batch_size == step.case.batch_size else fits(step, room_bytes)
+    ran = step.basis == "measured" and step.batch_size == step.case.batch_size
+    return True if ran else fits(step, room_bytes)
 
 
 def by(way: Ways, shortcut: Shortcut, workload: str) -> Ways:

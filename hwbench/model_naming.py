@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from hwbench import codec, cpu, model_spec, own_models, protocol, registry
 from hwbench.case import Case
 from hwbench.child import ChildFailed
-from hwbench.errors import BadInput
+from hwbench.errors import BadInput, UnknownName
 from hwbench.model_facts import ModelFacts
 from hwbench.probing import Spawn
+from hwbench.registry import Network
 
 LIMIT_S = 300.0  # of a factory, with what is counted of its model
 Note = Callable[[str], None]
@@ -56,10 +57,17 @@ def _adopted(text: str, spawn: Spawn, pretrained: bool, note: Note) -> str:
     return own_models.adopt(facts).name
 
 
+def _network(name: str) -> Network | None:
+    try:
+        return registry.networks()[name]
+    except UnknownName:
+        return None
+
+
 def check_known(cases: Sequence[Case]) -> None:
     """Raise BadInput for a case whose network is of nobody, or is another model by now."""
     for case in cases:
-        network = registry.networks().items.get(case.name)
+        network = _network(case.name)
         if network is None:
             raise BadInput(
                 f"{case.id}: is of a model of one's own, {case.name}: its code is run only where"

@@ -8,13 +8,14 @@ import importlib
 import sys
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from hwbench import depth
 from hwbench.chart_kind import ChartKind
-from hwbench.errors import UnknownName
+from hwbench.errors import BadInput, UnknownName
 from hwbench.hardening import Hardening
 from hwbench.kernel import Kernel
 from hwbench.meter import Meter
@@ -121,16 +122,38 @@ def disown() -> None:
     _own.clear()
 
 
-def networks() -> Shelf[Network]:
+class Networks(Shelf[Network]):
+    """Networks by name; `NAME@layers=K` is one cut to K of its blocks (`depth`)."""
+
+    def __getitem__(self, name: str) -> Network:
+        """Return the network of that name, or raise UnknownName with the near ones."""
+        own, layers = depth.parted(name)
+        if layers is None or name in self.items:
+            return super().__getitem__(name)
+        return _cut(super().__getitem__(own), layers)
+
+
+def _cut(whole: Network, layers: int) -> Network:
+    most = whole.variant.config.get("layers", 0)
+    if not most:
+        raise BadInput(f"{whole.name} is not made of blocks that are alike: it cannot be cut")
+    if not 1 <= layers <= most:
+        raise BadInput(f"{whole.name} has {most} blocks: it cannot be cut to {layers}")
+    config = {**whole.variant.config, "layers": layers}
+    variant = replace(whole.variant, config=config)
+    return replace(whole, name=depth.cut(whole.name, layers), variant=variant)
+
+
+def networks() -> Networks:
     """Return every workload at every variant by the name users type, and the user's own models."""
     shelf = _built_in()
     if not _own:
         return shelf
-    return Shelf(kind=shelf.kind, items={**shelf.items, **_own}, broken=shelf.broken)
+    return Networks(kind=shelf.kind, items={**shelf.items, **_own}, broken=shelf.broken)
 
 
 @cache
-def _built_in() -> Shelf[Network]:
+def _built_in() -> Networks:
     shelf = workloads()
     items = {
         name: Network(name=name, workload=w, variant=v)
@@ -138,7 +161,7 @@ def _built_in() -> Shelf[Network]:
         for suffix, v in w.variants.items()
         for name in [f"{w.name}_{suffix}" if suffix else w.name]
     }
-    return Shelf(kind="workload", items=items, broken=shelf.broken)
+    return Networks(kind="workload", items=items, broken=shelf.broken)
 
 
 @cache

@@ -10,6 +10,7 @@ import hwbench
 from hwbench import (
     afterwards,
     batch_auto,
+    blocks,
     doctor,
     edge_cases,
     edge_sightings,
@@ -98,6 +99,7 @@ def _with_models(
     """Return the options with a model of one's own by the name of its cases."""
     selection = options.selection
     models = model_naming.named(selection.models, spawn, pretrained=selection.pretrained, note=note)
+    models = blocks.cuts(models, selection.blocks, host.available_memory_bytes())
     return replace(options, selection=replace(selection, models=models))
 
 

@@ -33,6 +33,7 @@ class Selection:
     batch_sizes: tuple[int, ...] = ()
     auto_batch: bool = False  # look for the batch size, beside those of `batch_sizes`
     models: tuple[str, ...] = ()  # workloads, or models of one's own by SPEC (`own_models`)
+    blocks: tuple[int, ...] = ()  # the models cut to so many; AUTO_BLOCKS: as memory allows
     pretrained: bool = False  # those with the weights of their library's cache
     shortcuts: tuple[str, ...] = ()  # of training, beside the network's own step; or `all`
     tasks: int | None = None  # of shortcuts that have several

@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from hwbench import batch_fit, outcomes, own_models, stats
+from hwbench import batch_fit, outcomes, own_models, stats, step_blocks
 from hwbench.case import HARDENING, SHORTCUT, SIDE
 from hwbench.errors import BadInput
 from hwbench.estimate_figures import Assumption
 from hwbench.measurement import Measurement, Record
 from hwbench.montecarlo import Factor
 from hwbench.setting import OPTION
+from hwbench.step_power import StepPower, power_of
 
 LAST_FRAC = 1 / 3  # of a drifting record, from which it is extrapolated: what lasts
 BEYOND_LOG = 0.10  # for each doubling of the batch beyond those measured; methodology
@@ -26,21 +28,6 @@ class Wanted:
     device: str | None = None
     dtype: str | None = None
     batch_size: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepPower:
-    """Watts while the step runs and while nothing does, by the record's meters."""
-
-    active_w: float
-    low_w: float
-    high_w: float
-    idle_w: float | None
-    peak_w: float | None
-    measured: bool
-    parts: tuple[str, ...]
-    basis: str
-    wall_factor: float | None  # the whole machine by its metered parts, where the user said it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +47,7 @@ class Step:
     flops_per_item: float | None
     assumptions: tuple[Assumption, ...]
     warnings: tuple[str, ...]
+    basis: Literal["measured", "blocks"] = "measured"
 
     @property
     def items_per_s(self) -> float:
@@ -114,7 +102,7 @@ def step_of(record: Record, wanted: Wanted) -> Step | None:
     """
     found = candidates(record, wanted)
     if not found:
-        return None
+        return _by_blocks(record, wanted)
     batch = wanted.batch_size
     exact = [m for m in found if batch in (None, m.batch_size)]
     if exact:
@@ -125,6 +113,24 @@ def step_of(record: Record, wanted: Wanted) -> Step | None:
         nearest.setdefault((m.runtime, m.device, m.dtype), m)
     fitted = [f for m in nearest.values() if (f := _fitted(record, m, batch)) is not None]
     return min(fitted, key=lambda f: f.step_s, default=None)
+
+
+def _by_blocks(record: Record, wanted: Wanted) -> Step | None:
+    """Return the step of a network whose cuts the record has, at a batch of theirs."""
+    asked = (wanted.runtime, wanted.device, wanted.dtype, wanted.batch_size)
+    told = step_blocks.whole_of(record, wanted.workload, *asked)
+    if told is None:
+        return None
+    made = _step(
+        record,
+        told.case,
+        told.fit.batch_size,
+        told.fit.wall_s.point,
+        (*spreads(told.case), told.factor),
+        (),
+        (told.assumption,),
+    )
+    return replace(made, basis="blocks", evaluation_item_s=told.evaluation_item_s)
 
 
 def missing(record: Record, wanted: Wanted) -> str:
@@ -219,7 +225,7 @@ def _step(
     notes: tuple[str, ...],
     assumptions: tuple[Assumption, ...],
 ) -> Step:
-    power, reason = _power(m)
+    power, reason = power_of(m)
     flops = m.work.flops_per_iteration
     usual = m.wall_s.mean if m.wall_s else 0.0
     first = max(0.0, (m.first_iteration_s or 0.0) - usual)
@@ -257,28 +263,6 @@ def _evaluation_item_s(record: Record, m: Measurement) -> float | None:
         and o.batch_size is not None
     ]
     return min(found, default=None)
-
-
-def _power(m: Measurement) -> tuple[StepPower | None, str | None]:
-    if m.energy_j is None or m.wall_s is None:
-        return None, m.energy_reason or "the record has no energy of this case"
-    e, per_s = m.energy_j, 1 / m.wall_s.mean
-    known = m.power_w
-    point = known.point if known else e.point * per_s
-    return (
-        StepPower(
-            active_w=point,
-            low_w=known.low if known else e.low * per_s,
-            high_w=known.high if known else e.high * per_s,
-            idle_w=e.idle_w,
-            peak_w=known.peak if known else None,
-            measured=e.measured,
-            parts=e.parts,
-            basis=e.basis,
-            wall_factor=e.assumed_wall.factor if e.assumed_wall else None,
-        ),
-        None,
-    )
 
 
 def chosen(records: Sequence[Record], wanted: Wanted) -> Step:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hwbench import edge_view, loader_view, registry, sustained_view
+from hwbench import depth_view, edge_view, loader_view, registry, sustained_view
 from hwbench.case import SIDE, shown
 from hwbench.device import Device
 from hwbench.doctor import Findings
@@ -88,6 +88,7 @@ def record(value: Record) -> str:
     if done:
         parts.append(_legend(done))
         parts.append(energies(done))
+    parts.append(depth_view.text(value.depth_fits))
     parts.append(sustained_view.text(done, {m.id: _named(m) for m in done}))
     parts += [_on_data(m) for m in done if m.loader or m.loader_reason]
     found = [f"{m.name} {m.phase} {m.runtime}: {m.batch.message}" for m in done if m.batch]

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = {
     "words": "bounds errors units",
     "facts": "advised batch case case_facts chart compared counter_joules cpu_power"
-    " data_sheet dataset device early_promotion early_stopping edge_facts energy"
+    " data_sheet dataset depth device early_promotion early_stopping edge_facts energy"
     " estimate_figures estimate_questions estimate_value estimated inspected intervals"
     " joules later_interval learned learning_asks learning_rows loop loop_actual"
     " loop_forecast loop_plan measurement model_facts model_spec montecarlo own_draw"
@@ -29,14 +29,14 @@ LAYERS = {
     "plug-ins": "charts.* hardenings.* kernels.* meters.* runtimes.* settings.* shortcuts.*"
     " workloads.*",
     "machinery": "advice advice_saved advising afterwards alternating answering arrivals"
-    " artifacts asking bare_rows batch_auto batch_fit batch_search break_even building"
-    " buying by_record carbon case_columns case_pairs catalog_check catalog_fetch"
+    " artifacts asking bare_rows batch_auto batch_fit batch_search blocks break_even"
+    " building buying by_record carbon case_columns case_pairs catalog_check catalog_fetch"
     " catalog_file catalog_update cgroup chart_figure chart_numbers chart_theme check"
     " checkpointing child codec coldness comparable compare_file compare_reading comparing"
     " confirming costing counters cpu cpu_catalog crew curve_ensemble curve_file"
     " curve_fitting curves_study data_found data_images data_kept data_made data_quality"
-    " data_sheets data_tables data_text data_tokenizer definition disk_speed drawing"
-    " edge_cases edge_figures edge_limits edge_making edge_sightings energy_figures"
+    " data_sheets data_tables data_text data_tokenizer definition depth_fit disk_speed"
+    " drawing edge_cases edge_figures edge_limits edge_making edge_sightings energy_figures"
     " energy_pass energy_planning estimate_file estimate_plan estimate_request failure"
     " first_losses fitting foresight gpu_watch grid hardened here_way history_file host"
     " instance_peak instance_power instance_ways instances interference interrupted_times"
@@ -55,18 +55,18 @@ LAYERS = {
     " sampling scaling scaling_cpu scaling_efficiency scaling_facts scaling_kernel"
     " scaling_table scenario_figures scenarios screening search_notes search_plan searching"
     " selection server_search serving sharing sharing_asked shortcut_finding shortcut_making"
-    " shortcuts_file sides sightings signs skypilot_catalog solving spending step_ratio"
-    " step_source stopping store summary sustaining sysfs targets timing training_choice"
-    " tree_file tuning user_cache validation_file validations verdicts virtual visiting"
-    " watched way_times worker",
+    " shortcuts_file sides sightings signs skypilot_catalog solving spending step_blocks"
+    " step_power step_ratio step_source stopping store summary sustaining sysfs targets"
+    " timing training_choice tree_file tuning user_cache validation_file validations"
+    " verdicts virtual visiting watched way_times worker",
     "verbs": "advise compare doctor estimate export inspect instances_study listing plot"
     " power report run shortcuts_learn shortcuts_study validate",
     "shell": "__main__ advise_view bar chart_text cli cli.* compare_many compare_view"
-    " edge_view energy_views estimate_table estimate_units estimate_view inspect_view"
-    " instances_view learning_view loader_view loop_callbacks loop_watch power_view render"
-    " report_edge report_estimate report_html report_markdown report_parts report_record"
-    " report_shortcuts report_words scenario_views search_view sharing_view shortcuts_view"
-    " step_measure sustained_view tuning_view validation_view views watching",
+    " depth_view edge_view energy_views estimate_table estimate_units estimate_view"
+    " inspect_view instances_view learning_view loader_view loop_callbacks loop_watch"
+    " power_view render report_edge report_estimate report_html report_markdown report_parts"
+    " report_record report_shortcuts report_words scenario_views search_view sharing_view"
+    " shortcuts_view step_measure sustained_view tuning_view validation_view views watching",
 }
 
 _GROUND = {"words", "facts", "contracts"}

@@ -154,3 +154,33 @@ image_px_option = click.option(
     metavar="WxH",
     help="Of generated images, like yours: 500x375 unless said.",
 )
+
+
+AUTO = 0  # what `--batch-size auto` is as a number
+
+
+class BatchSize(Count):
+    """A batch size, or `auto`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number; `AUTO` for auto."""
+        return AUTO if value in ("auto", AUTO) else super().convert(value, param, ctx)
+
+
+class Depths(click.ParamType[tuple[int, ...]]):
+    """Numbers of blocks, or `auto`."""
+
+    name = "blocks"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Return the numbers in order; that of auto is `AUTO`."""
+        if isinstance(value, tuple):
+            return value
+        if value == "auto":
+            return (AUTO,)
+        parts = str(value).split(",")
+        if not all(p.strip().isdecimal() and int(p) > 0 for p in parts):
+            self.fail(f"{value!r} is not auto, nor numbers of blocks such as 2,4", param, ctx)
+        return tuple(sorted({int(p) for p in parts}))

@@ -7,20 +7,18 @@ from typing import Any
 import click
 
 from hwbench.cli.meter_options import meter_options, wish_of
-from hwbench.cli.options import Count, Duration, Size, json_option, names_of, print_json
+from hwbench.cli.options import (
+    AUTO,
+    BatchSize,
+    Depths,
+    Duration,
+    Size,
+    json_option,
+    names_of,
+    print_json,
+)
 
 _PATH = click.Path(path_type=Path)
-
-
-AUTO = 0  # what `--batch-size auto` is as a number
-
-
-class BatchSize(Count):
-    """A batch size, or `auto`."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number; `AUTO` for auto."""
-        return AUTO if value in ("auto", AUTO) else super().convert(value, param, ctx)
 
 
 @click.command(epilog="Example: hwbench run --profile quick --only '*resnet18*' --threads 2")
@@ -52,6 +50,12 @@ class BatchSize(Count):
     shell_complete=names_of("workloads"),
     help="Workloads instead of the profile's, or a model of your own: timm:NAME, hf:NAME,"
     " FILE.py:FACTORY, package.module:factory, model.onnx.",
+)
+@click.option(
+    "--blocks",
+    type=Depths(),
+    metavar="K,...|auto",
+    help="Cut the models to so many of their blocks, and tell the whole from the line: 2,4.",
 )
 @click.option(
     "--shape",
@@ -206,6 +210,7 @@ def command(profile: str, dry_run: bool, as_json: bool, resume: Path | None, **c
             batch_sizes=tuple(n for n in chosen["batch_size"] if n != AUTO),
             auto_batch=AUTO in chosen["batch_size"],
             models=model_spec.with_shapes(chosen["model"], chosen["shape"]),
+            blocks=chosen["blocks"] or (),
             pretrained=chosen["pretrained"],
             shortcuts=chosen["shortcut"],
             settings=chosen["setting"],

@@ -1,0 +1,51 @@
+"""Which cuts of a network are measured for its whole to be told from them (`--blocks`)."""
+
+from collections.abc import Sequence
+
+from hwbench import depth, registry
+from hwbench.errors import BadInput
+
+AUTO = 0
+LEAST = 2  # depths: one gives no line
+PREFERRED = ((2, 4), (1, 2))  # of auto, the first whose training fits
+WORD_BYTES = 4
+# Numbers that a training keeps of each weight: itself, its gradient, AdamW's two moments.
+TRAINED = 4
+ROOM_FRAC = 0.7  # of the memory that is free: activations, libraries and others take theirs
+
+
+def cuts(models: Sequence[str], asked: Sequence[int], free_bytes: int | None) -> tuple[str, ...]:
+    """Return the names of the cuts of each model; the models as they are where none is asked.
+
+    Raises BadInput for a model that is not made of blocks, or a depth that it has not.
+    """
+    if not asked:
+        return tuple(models)
+    if not models:
+        raise BadInput("--blocks: cuts the models that are named: give --model NAME too")
+    if AUTO not in asked and len(asked) < LEAST:
+        raise BadInput(f"--blocks {asked[0]}: one depth gives no line: name two, such as 2,4")
+    found = []
+    for name in models:
+        depths = _auto(name, free_bytes) if AUTO in asked else tuple(asked)
+        found += [registry.networks()[depth.cut(name, k)].name for k in depths]
+    return tuple(found)
+
+
+def _auto(name: str, free_bytes: int | None) -> tuple[int, ...]:
+    """Return the depths whose training fits, else the smallest that there are."""
+    whole = registry.networks()[name]
+    layers = whole.variant.config.get("layers", 0)
+    for depths in PREFERRED:
+        if depths[-1] <= max(layers, 1) and fits(name, depths[-1], free_bytes, TRAINED):
+            return depths
+    return PREFERRED[-1]
+
+
+def fits(name: str, layers: int, free_bytes: int | None, words: int) -> bool:
+    """Return whether so many numbers of each weight of a cut fit; what is not known is tried."""
+    if free_bytes is None:
+        return True
+    made = registry.networks()[depth.cut(name, layers)]
+    held = made.workload.parameters(made.variant.config) * words * WORD_BYTES
+    return held <= ROOM_FRAC * free_bytes

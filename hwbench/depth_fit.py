@@ -1,0 +1,217 @@
+"""The whole of a network from fewer of its blocks, which are all alike: t = fixed + block x depth.
+
+All depths are visited in every round, so a round gives a line of its own, and what the machine does
+from round to round is common to its points. The rounds' extrapolations are the sample: their mean,
+and Student's interval of it. The line itself errs, since caches hold a shallow network and not a
+deep one: an interval is never narrower than MODEL_FRAC (docs/methodology.md has what was found).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from hwbench import registry, stats
+from hwbench.depth import DepthFit, DepthMemory, parted
+from hwbench.estimate_value import Estimate
+from hwbench.measurement import Measurement, Work
+
+LEVEL = 0.90
+MODEL_FRAC = 0.03  # half of the narrowest interval: the line's own error
+LEAST = 2  # depths
+Key = tuple[str, str, str, str, str, int]
+
+
+def fits(measurements: Sequence[Measurement]) -> tuple[DepthFit, ...]:
+    """Return the fit of each network in each phase that was measured at two depths or more."""
+    families: dict[Key, dict[int, Measurement]] = {}
+    for m in measurements:
+        own, depth = parted(m.name)
+        usable = m.status == "ok" and m.wall_s is not None and m.serving is None
+        if depth is not None and usable and m.batch_size and not m.runtime_options:
+            key = (own, m.phase, m.runtime, m.device, m.dtype, m.batch_size)
+            families.setdefault(key, {})[depth] = m
+    return tuple(
+        _fit(key, dict(sorted(cuts.items())))
+        for key, cuts in families.items()
+        if len(cuts) >= LEAST and max(cuts) < _layers(key[0])
+    )
+
+
+def _layers(name: str) -> int:
+    """Return the blocks of a network; 0 for one that is not known here, or has none."""
+    network = registry.networks().items.get(name)
+    return network.variant.config.get("layers", 0) if network else 0
+
+
+def _fit(key: Key, cuts: Mapping[int, Measurement]) -> DepthFit:
+    name, phase, runtime, device, dtype, batch_size = key
+    layers = _layers(name)
+    depths = list(cuts)
+    points = [_point(m) for m in cuts.values()]
+    fixed, block = line(depths, points)
+    missed = [(fixed + block * d) / t - 1 for d, t in zip(depths, points, strict=True)]
+    residual = math.sqrt(sum(e * e for e in missed) / len(missed))
+    wall, rounds = _whole(cuts, layers, fixed + block * layers, residual)
+    energy, why = _energy(cuts, layers)
+    return DepthFit(
+        name=name,
+        phase=phase,
+        runtime=runtime,
+        device=device,
+        dtype=dtype,
+        batch_size=batch_size,
+        layers=layers,
+        measured=tuple(depths),
+        fixed_s=fixed,
+        block_s=block,
+        wall_s=wall,
+        residual_frac=residual,
+        memory=_memory(cuts, layers),
+        energy_j=energy,
+        energy_reason=why,
+        method=f"a line through {len(depths)} depths in each of {rounds} rounds, and 3 % for the"
+        " line itself",
+    )
+
+
+def _point(m: Measurement) -> float:
+    assert m.wall_s is not None
+    return m.wall_s.point
+
+
+def line(depths: Sequence[int], values: Sequence[float]) -> tuple[float, float]:
+    """Return (fixed, block) of least relative squares, the errors being shares of the values."""
+    weights = [1 / v**2 for v in values]
+    total = sum(weights)
+    middle_d = sum(w * d for w, d in zip(weights, depths, strict=True)) / total
+    middle_v = sum(w * v for w, v in zip(weights, values, strict=True)) / total
+    triples = list(zip(weights, depths, values, strict=True))
+    block = sum(w * (d - middle_d) * (v - middle_v) for w, d, v in triples) / sum(
+        w * (d - middle_d) ** 2 for w, d, _ in triples
+    )
+    return middle_v - block * middle_d, block
+
+
+def _whole(
+    cuts: Mapping[int, Measurement], layers: int, point: float, residual: float
+) -> tuple[Estimate, int]:
+    """Return the time of the whole with its interval, and of how many rounds it is."""
+    depths = list(cuts)
+    rounds = [m.rounds_s for m in cuts.values()]
+    n = min(map(len, rounds))
+    ahead = []
+    for number in range(n):
+        fixed, block = line(depths, [r[number] for r in rounds])
+        if (whole := fixed + block * layers) > 0:
+            ahead.append(math.log(whole))
+    centre, spread = math.log(max(point, 1e-12)), MODEL_FRAC
+    if len(ahead) > 1:
+        centre = sum(ahead) / len(ahead)
+        t = stats.student_t(LEVEL, len(ahead) - 1)
+        spread = math.hypot(spread, t * stats.standard_deviation(ahead) / math.sqrt(len(ahead)))
+    # What the line misses at its own depths grows with the distance that it is carried over.
+    reach = layers / max(depths)
+    spread = math.hypot(spread, stats.normal_quantile(LEVEL) * residual * reach)
+    return (
+        Estimate(
+            point=math.exp(centre),
+            low=math.exp(centre - spread),
+            high=math.exp(centre + spread),
+            level=LEVEL,
+        ),
+        len(ahead) or n,
+    )
+
+
+def _memory(cuts: Mapping[int, Measurement], layers: int) -> DepthMemory | None:
+    found = {
+        d: peak
+        for d, m in cuts.items()
+        if m.memory_peak_bytes and (peak := m.memory_peak_bytes.device or m.memory_peak_bytes.host)
+    }
+    if len(found) < LEAST:
+        return None
+    depths, peaks = list(found), [float(p) for p in found.values()]
+    fixed, block = line(depths, peaks)
+    missed = [(fixed + block * d) / p - 1 for d, p in zip(depths, peaks, strict=True)]
+    return DepthMemory(
+        fixed_bytes=fixed,
+        block_bytes=block,
+        whole_bytes=max(0, round(fixed + block * layers)),
+        residual_frac=math.sqrt(sum(e * e for e in missed) / len(missed)),
+    )
+
+
+def _energy(cuts: Mapping[int, Measurement], layers: int) -> tuple[Estimate | None, str | None]:
+    found = {d: m.energy_j for d, m in cuts.items() if m.energy_j is not None}
+    if len(found) < LEAST:
+        why = next((m.energy_reason for m in cuts.values() if m.energy_reason), None)
+        return None, why or "fewer than two depths have a measured energy"
+    depths = list(found)
+    ends = {
+        end: max(0.0, f + b * layers)
+        for end in ("point", "low", "high")
+        for f, b in [line(depths, [getattr(e, end) for e in found.values()])]
+    }
+    if ends["point"] <= 0:
+        return None, "the line of its energy falls below zero"
+    wide = MODEL_FRAC * ends["point"]
+    low = min(ends["low"], ends["point"]) - wide
+    return (
+        Estimate(
+            point=ends["point"],
+            low=max(low, 1e-12),
+            high=max(ends["high"], ends["point"]) + wide,
+            level=LEVEL,
+        ),
+        None,
+    )
+
+
+def whole(m: Measurement, fit: DepthFit, work: Work) -> Measurement:
+    """Return the whole network as a measurement would tell it, from `m`, its deepest cut.
+
+    Times grow with the step, memory and energy are the fit's; samples are left out, for none were
+    taken. It is for estimates, whose basis says that it was told by blocks.
+    """
+    assert m.wall_s is not None
+    times = fit.wall_s.point / m.wall_s.point
+    wall = m.wall_s
+    scaled = replace(
+        wall,
+        point=fit.wall_s.point,
+        low=fit.wall_s.low,
+        high=fit.wall_s.high,
+        level=fit.wall_s.level,
+        mean=wall.mean * times,
+        method=fit.method,
+    )
+    energy = m.energy_j
+    if energy is not None and fit.energy_j is not None:
+        energy = replace(
+            energy, point=fit.energy_j.point, low=fit.energy_j.low, high=fit.energy_j.high
+        )
+    memory = m.memory_peak_bytes
+    if memory is not None and fit.memory is not None:
+        held = fit.memory.whole_bytes
+        on_device = memory.device is not None
+        memory = replace(
+            memory,
+            host=memory.host if on_device else held,
+            device=held if on_device else None,
+        )
+    return replace(
+        m,
+        id=m.id.replace(m.name, fit.name),
+        name=fit.name,
+        work=work,
+        samples=(),
+        rounds_s=(),
+        wall_s=scaled,
+        first_iteration_s=None if m.first_iteration_s is None else m.first_iteration_s * times,
+        setup_s=None if m.setup_s is None else m.setup_s * fit.layers / max(fit.measured),
+        energy_j=energy,
+        energy_reason=m.energy_reason if energy is not None else fit.energy_reason,
+        memory_peak_bytes=memory,
+        trend=None,
+    )
