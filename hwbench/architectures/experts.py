@@ -36,13 +36,14 @@ def build_torch(config: Config) -> Any:
     width, hidden = config["width"], config["mlp_width"]
     n_experts, active = config["experts"], config["active"]
 
-    def rows_each(expert: Any) -> list[int]:
-        """Return how many rows each expert has; the processor waits for a GPU here."""
-        if expert.is_meta:  # nothing is routed there, and the work of all is the same anyhow
-            share, rest = divmod(expert.numel(), n_experts)
-            return [share + (e < rest) for e in range(n_experts)]
-        counts: list[int] = torch.bincount(expert.flatten(), minlength=n_experts).tolist()
-        return counts
+    def shared_out(rows: Any, expert: Any) -> list[tuple[int, Any]]:
+        """Return each expert that has rows with them; both arguments are sorted by expert."""
+        if torch.compiler.is_exporting():  # a graph holds every expert, whatever it will get
+            return [(e, rows[expert == e]) for e in range(n_experts)]
+        if rows.is_meta:  # nothing is routed there, and whoever does the work, it is the same
+            return [(0, rows)]
+        counts = torch.bincount(expert, minlength=n_experts).tolist()  # waits for a GPU
+        return [(e, part) for e, part in enumerate(rows.split(counts)) if len(part)]
 
     class Experts(nn.Module):
         def __init__(self) -> None:
@@ -50,16 +51,16 @@ def build_torch(config: Config) -> Any:
             self.gate_up_proj = nn.Parameter(torch.empty(n_experts, 2 * hidden, width))
             self.down_proj = nn.Parameter(torch.empty(n_experts, width, hidden))
 
+        @torch.compiler.disable  # type: ignore[untyped-decorator]  # else anew for other counts
         def forward(self, x: Any, expert: Any) -> Any:
-            order = expert.flatten().argsort(stable=True)
-            parts = x[order // active].split(rows_each(expert))
+            expert, order = expert.flatten().sort()
             # Unbound, so that all gradients are stacked once and not added up expert by expert.
-            matrices = zip(self.gate_up_proj.unbind(), self.down_proj.unbind(), strict=True)
+            gate_up, down = self.gate_up_proj.unbind(), self.down_proj.unbind()
             outputs = []
-            for part, (gate_up, down) in zip(parts, matrices, strict=True):
-                gate, up = F.linear(part, gate_up).chunk(2, dim=-1)
-                outputs.append(F.linear(F.silu(gate) * up, down))
-            return torch.cat(outputs)[order.argsort()].view(*expert.shape, width)
+            for e, rows in shared_out(x[order // active], expert):
+                gate, up = F.linear(rows, gate_up[e]).chunk(2, dim=-1)
+                outputs.append(F.linear(F.silu(gate) * up, down[e]))
+            return torch.cat(outputs)[order.argsort()].view(-1, active, width)
 
     class Mixture(nn.Module):
         def __init__(self) -> None:

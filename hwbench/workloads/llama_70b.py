@@ -43,7 +43,7 @@ WORKLOAD = Workload(
                 "vocab": 500,
                 "context": 256,
                 "seq": 32,
-                "layers": 3,
+                "layers": 2,
                 "heads": 6,
                 "kv_heads": 2,
                 "head_dim": 16,
@@ -70,5 +70,5 @@ WORKLOAD = Workload(
     parameters=llama.parameters,
     flops=llama.flops,
     embeddings=llama.EMBEDDINGS,
-    definition="7558b160a78fcb57",
+    definition="e2aa4604f557dafc",
 )
