@@ -13,6 +13,7 @@ from hwbench import (
     doctor,
     edge_cases,
     energy_planning,
+    holding,
     host,
     journal,
     lock,
@@ -69,7 +70,7 @@ def make_plan(
     names = _runtimes(chosen, options.selection)
     facts = probe(names, threads, spawn)
     present = tuple(d.name for d in nvml.devices().devices)
-    plan = planning.plan(chosen, options.selection, facts, threads, present)
+    plan = planning.plan(chosen, options.selection, facts, threads, present, holding.here())
     max_seconds = options.selection.max_seconds
     plan = energy_planning.planned(plan, chosen, options.energy, environment, max_seconds)
     if plan.protocol.edge is not None:

@@ -46,6 +46,15 @@ def torch_state(module: Any, embeddings: Sequence[str] = (), seed: int = 0) -> d
     }
 
 
+def fill(module: Any, embeddings: Sequence[str] = (), seed: int = 0) -> None:
+    """Give the torch `module` the made weights, one at a time: no second copy of them is held."""
+    import torch
+
+    for name, tensor in module.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.from_numpy(make(name, tuple(tensor.shape), embeddings, seed)))
+
+
 # Flax's leaf name -> torch's, where they differ.
 _TORCH_LEAF = {
     "kernel": "weight",

@@ -38,7 +38,7 @@ LAYERS = {
     " data_sheets data_tables data_text data_tokenizer definition disk_speed drawing"
     " edge_cases edge_figures edge_limits edge_making energy_figures energy_pass"
     " energy_planning estimate_file estimate_plan estimate_request failure first_losses"
-    " fitting foresight gpu_watch grid hardened here_way history_file host instance_peak"
+    " fitting foresight gpu_watch grid hardened here_way history_file holding host instance_peak"
     " instance_power instance_ways instances interference interrupted_times journal"
     " json_schema learning learning_asked learning_asking learning_beside learning_child"
     " learning_curve learning_curves learning_data learning_disturbed learning_energy"

@@ -1,4 +1,4 @@
-"""GPT-2 small (Radford et al. 2019, table 2, first row): 12 layers of 768, 124 million parameters."""
+"""GPT-2 small (Radford et al. 2019, table 2): 12 layers of 768, 124 million parameters."""
 
 from hwbench.architectures import gpt2
 from hwbench.workload import Optimizer, Variant, Workload

@@ -70,5 +70,6 @@ WORKLOAD = Workload(
     parameters=llama.parameters,
     flops=llama.flops,
     embeddings=llama.EMBEDDINGS,
+    routed=True,
     definition="5bf21ba8fd29ebe5",
 )

@@ -51,6 +51,7 @@ def independent(parameters: int, layers: int, width: int, page: str) -> Independ
         published=Published(
             parameters=parameters,
             flops=flops(layers, width),
-            source=f"{page}; FLOPs: Narayanan et al. 2021, arXiv:2104.04473, appendix, at 128 tokens",
+            source=f"{page};"
+            " FLOPs: Narayanan et al. 2021, arXiv:2104.04473, appendix, at 128 tokens",
         ),
     )

@@ -3,5 +3,8 @@
 from tests.independent.gpt2_family import independent
 
 INDEPENDENT = independent(
-    774_030_080, 36, 1280, "huggingface.co/openai-community/gpt2-large (774M; the paper's 762M is a slip)"
+    774_030_080,
+    36,
+    1280,
+    "huggingface.co/openai-community/gpt2-large (774M; the paper's 762M is a slip)",
 )

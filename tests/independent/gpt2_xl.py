@@ -3,5 +3,8 @@
 from tests.independent.gpt2_family import independent
 
 INDEPENDENT = independent(
-    1_557_611_200, 48, 1600, "huggingface.co/openai-community/gpt2-xl (1.5B; the paper's 1542M is a slip)"
+    1_557_611_200,
+    48,
+    1600,
+    "huggingface.co/openai-community/gpt2-xl (1.5B; the paper's 1542M is a slip)",
 )
