@@ -6,5 +6,6 @@ INDEPENDENT = independent(
     774_030_080,
     36,
     1280,
-    "huggingface.co/openai-community/gpt2-large (774M; the paper's 762M is a slip), counted by transformers",
+    "huggingface.co/openai-community/gpt2-large (774M; the paper's 762M is a slip),"
+    " counted by transformers",
 )

@@ -6,5 +6,6 @@ INDEPENDENT = independent(
     354_823_168,
     24,
     1024,
-    "huggingface.co/openai-community/gpt2-medium (355M; the paper's 345M is a slip), counted by transformers",
+    "huggingface.co/openai-community/gpt2-medium (355M; the paper's 345M is a slip),"
+    " counted by transformers",
 )

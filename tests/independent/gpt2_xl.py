@@ -6,5 +6,6 @@ INDEPENDENT = independent(
     1_557_611_200,
     48,
     1600,
-    "huggingface.co/openai-community/gpt2-xl (1.5B; the paper's 1542M is a slip), counted by transformers",
+    "huggingface.co/openai-community/gpt2-xl (1.5B; the paper's 1542M is a slip),"
+    " counted by transformers",
 )

@@ -27,7 +27,7 @@ INDEPENDENT = Independent(
     published=Published(
         parameters=30_532_122_624,
         flops=None,
-        source="huggingface.co/Qwen/Qwen3-30B-A3B, its safetensors and transformers' module: 30,532,122,624 (30.5B, 3.3B of"
-        " them active: arXiv:2505.09388)",
+        source="huggingface.co/Qwen/Qwen3-30B-A3B, its safetensors and transformers' module:"
+        " 30,532,122,624 (30.5B, 3.3B of them active: arXiv:2505.09388)",
     ),
 )
