@@ -25,6 +25,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "networks.md"
 BEGIN, END = "<!-- made by python -m bench.agreement --write -->", "<!-- end -->"
 BATCH = 2  # of a network whose own batch is not computed in a second
 CHEAP_FLOPS = 10**10
+MOST_PARAMETERS = 5 * 10**8  # of one that is trained in torch and in jax side by side: 16 GB
 STEPS = 5
 WITHIN = {"flax": 1e-4, "onnxruntime": 1e-4, "independent": 1e-4, "training": 1e-3}
 
@@ -59,7 +60,13 @@ def _order() -> list[str]:
     """Return the networks: the published sizes first, each list in the alphabet's order."""
     names = sorted(registry.networks().items)
     small = [n for n in names if n.endswith("_small") and n not in registry.workloads().items]
-    return [n for n in names if n not in small] + small
+    held = [n for n in names if _parameters(n) <= MOST_PARAMETERS]  # others: their small one alone
+    return [n for n in held if n not in small] + small
+
+
+def _parameters(name: str) -> int:
+    net = registry.networks()[name]
+    return net.workload.parameters(net.variant.config)
 
 
 def _row(name: str) -> Row:

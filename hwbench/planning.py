@@ -6,7 +6,7 @@ Nothing is measured here and no framework is imported; what the runtimes can use
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hwbench import alternating, own_models, registry, scenarios, sides, stopping
+from hwbench import alternating, holding, own_models, registry, scenarios, sides, stopping
 from hwbench.batch import BatchChoice
 from hwbench.case import HARDENING, KERNEL_PHASES, Case
 from hwbench.edge_facts import QUANTISED
@@ -51,14 +51,18 @@ def plan(
     facts: Mapping[str, RuntimeFacts],
     threads: int,
     present: Sequence[str] = (),
+    memory_bytes: Mapping[str, int] | None = None,
 ) -> Plan:
     """Make the plan of a run. `facts` says of each runtime what it can use here.
 
-    `present` names devices of the machine that none of these runtimes may be able to use.
+    `present` names devices of the machine that none of these runtimes may be able to use;
+    `memory_bytes` says how much memory a device has (`holding.here`): a network whose weights
+    alone are more is not built.
 
     Raises what `selection.selected` raises.
     """
-    planned = [_planned(c, facts[c.runtime]) for c in selected(profile, selection, facts, present)]
+    cases = selected(profile, selection, facts, present)
+    planned = [_planned(c, facts[c.runtime], memory_bytes) for c in cases]
     two = selection.against is not None
     rounds = selection.processes or max(profile.rounds, stopping.PAIR_ROUNDS if two else 0)
     most = max(profile.max_rounds, stopping.MOST_PAIR_ROUNDS if two else 0)
@@ -118,8 +122,13 @@ def open_batch(planned: PlannedCase) -> bool:
     return planned.skip is None and planned.case.kind == "workload" and not planned.case.batch_size
 
 
-def _planned(case: Case, facts: RuntimeFacts) -> PlannedCase:
-    return PlannedCase(case=case, work=work(case), skip=_skip(case, facts))
+def _planned(
+    case: Case, facts: RuntimeFacts, memory_bytes: Mapping[str, int] | None = None
+) -> PlannedCase:
+    skip = _skip(case, facts)
+    if skip is None and case.kind == "workload":
+        skip = holding.too_large(case, memory_bytes or {})
+    return PlannedCase(case=case, work=work(case), skip=skip)
 
 
 def _skip(case: Case, facts: RuntimeFacts) -> str | None:

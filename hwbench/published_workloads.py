@@ -110,6 +110,13 @@ OWN = {
     "vit_base": Likeness("transformer", "bert"),
     "bert_base": Likeness("transformer", "bert", "bert_base_squad"),
     "gpt2_small": Likeness("transformer", "bert"),
+    "gpt2_medium": Likeness("transformer", "bert"),
+    "gpt2_large": Likeness("transformer", "bert"),
+    "gpt2_xl": Likeness("transformer", "bert"),
+    "llama_1b": Likeness("transformer", "bert"),
+    "llama_8b": Likeness("transformer", "bert"),
+    "llama_70b": Likeness("transformer", "bert"),
+    "qwen_moe_30b_a3b": Likeness("transformer", "bert"),
     "lstm": Likeness("rnn", "gnmt"),
 }
 

@@ -15,6 +15,7 @@ from hwbench import (
     edge_cases,
     edge_sightings,
     energy_planning,
+    holding,
     host,
     journal,
     lock,
@@ -75,7 +76,7 @@ def make_plan(
     names = _runtimes(chosen, options.selection)
     facts = probe(names, threads, spawn)
     present = tuple(d.name for d in nvml.devices().devices)
-    plan = planning.plan(chosen, options.selection, facts, threads, present)
+    plan = planning.plan(chosen, options.selection, facts, threads, present, holding.here())
     max_seconds = options.selection.max_seconds
     plan = energy_planning.planned(plan, chosen, options.energy, environment, max_seconds)
     plan = sustaining.planned(plan, options.sustained_s, max_seconds)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from hwbench import registry, step_source
+from hwbench import holding, registry, step_source
 from hwbench.case import Case
 from hwbench.errors import BadInput, UnknownName
 from hwbench.measurement import Record
@@ -97,7 +97,10 @@ def _check_loop(name: str) -> None:
 
 
 def _check(training: Training) -> None:
-    """Raise BadInput for a dtype or device that the network or the runtime never trains in."""
+    """Raise BadInput for a dtype or device that the network or the runtime never trains in.
+
+    So too for a network whose weights do not fit.
+    """
     network = registry.networks()[training.workload]
     speaks = network.workload.dialects
     if speaks and registry.runtimes()[training.runtime].dialect not in speaks:
@@ -115,6 +118,9 @@ def _check(training: Training) -> None:
             f"{training.workload} in {training.dtype} on {training.device} cannot be trained by"
             f" {training.runtime}: {why_not}"
         )
+    why_not = holding.too_large(training.case, holding.here())
+    if why_not is not None:
+        raise BadInput(f"{training.workload} cannot be trained here: it {why_not}")
 
 
 def _of_record(record: Record, wanted: Wanted) -> Training:

@@ -248,8 +248,10 @@ class Visitor:
             steps, tolerance = LOSSES.get(case.dtype, (CHECK_STEPS, tolerance))
             outputs = _joined(outputs, ready.program.answer(steps - 1).outputs[0])
             reference = reference[:steps]
-        error = check.output_error((outputs,), reference)
-        return check.held("torch float64 on the CPU", error, tolerance)
+        routed = case.phase == "inference" and registry.networks()[case.name].workload.routed
+        error = check.output_error((outputs,), reference, routed)
+        told = ", the median row: rounding decides some routes" if routed else ""
+        return check.held(f"torch float64 on the CPU{told}", error, tolerance)
 
 
 def _sample(taken: timing.Taken, request: VisitRequest) -> Sample:

@@ -3,7 +3,8 @@
 A parameter's values depend only on its torch name and torch shape (NumPy's PCG64, seeded by the
 name), so torch, jax and an exported ONNX graph agree without a file passing between them, and
 nothing is downloaded. Scales are He et al. 2015: variance 2 / fan_in keeps the signal alive in
-depth; embeddings, and what a workload lists with them, have GPT-2's 0.02.
+depth; embeddings, and what a workload lists with them, have GPT-2's 0.02. The matrices of experts,
+stacked as (experts, out, in) under a module `experts`, each count their own inputs alone.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 EMBEDDING_STD = 0.02
+STACKED = ".experts."  # in the name of a stack of matrices
 
 
 def make(name: str, shape: Sequence[int], embeddings: Sequence[str] = (), seed: int = 0) -> Any:
@@ -27,7 +29,7 @@ def make(name: str, shape: Sequence[int], embeddings: Sequence[str] = (), seed: 
     salted = f"{seed}:{name}" if seed else name
     number = int.from_bytes(hashlib.sha256(salted.encode()).digest()[:8], "little")
     values = np.random.Generator(np.random.PCG64(number)).standard_normal(shape, dtype=np.float32)
-    fan_in = int(np.prod(shape[1:]))
+    fan_in = shape[-1] if STACKED in name else int(np.prod(shape[1:]))
     std = EMBEDDING_STD if name in embeddings else (2.0 / fan_in) ** 0.5
     return values * np.float32(std)
 
@@ -42,6 +44,15 @@ def torch_state(module: Any, embeddings: Sequence[str] = (), seed: int = 0) -> d
         else t
         for name, t in module.state_dict().items()
     }
+
+
+def fill(module: Any, embeddings: Sequence[str] = (), seed: int = 0) -> None:
+    """Give the torch `module` the made weights, one at a time: no second copy of them is held."""
+    import torch
+
+    for name, tensor in module.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.from_numpy(make(name, tuple(tensor.shape), embeddings, seed)))
 
 
 # Flax's leaf name -> torch's, where they differ.

@@ -63,7 +63,10 @@ def test_full_holds_everything_and_standard_every_kernel() -> None:
     named = {n: {e.name for e in profile.named(n).entries} for n in ("standard", "full")}
     assert named["full"] == {*registry.kernels().items, *registry.workloads().items}
     assert set(registry.kernels().items) < named["standard"]
-    assert set(registry.workloads().items) < named["standard"]
+    large = {"gpt2_medium", "gpt2_large", "gpt2_xl", "llama_1b", "llama_8b", "llama_70b"}
+    left_out = {*large, "qwen_moe_30b_a3b"}  # of language models 20 minutes hold the smallest
+    assert set(registry.workloads().items) - left_out < named["standard"]
+    assert not left_out & named["standard"]
 
 
 def test_a_size_that_is_for_accelerators_alone_is_not_run_on_a_processor() -> None:

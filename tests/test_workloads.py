@@ -58,6 +58,7 @@ def one_thread() -> Iterator[None]:
 def test_every_workload_is_there_at_both_sizes() -> None:
     published = (
         "mlp lstm resnet18 resnet50 mobilenet_v3_large vit_tiny vit_base bert_base gpt2_small"
+        " gpt2_medium gpt2_large gpt2_xl llama_1b llama_8b llama_70b qwen_moe_30b_a3b"
     )
     assert {*published.split(), "dcgan"} <= set(registry.workloads().items)
     assert all({"", "small"} <= set(w.variants) for w in registry.workloads().items.values())

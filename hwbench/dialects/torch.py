@@ -256,7 +256,7 @@ def network(torch: Any, workload: Workload, config: Config, seed: int = 0) -> An
     model = workload.build_torch(config)
     if workload.own:  # with the weights that its own code gives it
         return model
-    model.load_state_dict(weights.torch_state(model, workload.embeddings, seed))
+    weights.fill(model, workload.embeddings, seed)
     return model
 
 

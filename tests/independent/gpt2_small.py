@@ -1,55 +1,7 @@
 """GPT-2 small in transformers."""
 
-import re
-from collections.abc import Mapping
-from typing import Any
+from tests.independent.gpt2_family import independent
 
-from hwbench.workload import Config
-from tests.independent import Independent, Published
-
-
-def logits(config: Config, state: Mapping[str, Any], inputs: tuple[Any, ...]) -> Any:
-    import torch
-    import transformers
-
-    sizes = transformers.GPT2Config(
-        vocab_size=config["vocab"],
-        n_positions=config["context"],
-        n_embd=config["width"],
-        n_layer=config["layers"],
-        n_head=config["heads"],
-        n_inner=config["mlp_width"],
-    )
-    model = transformers.GPT2LMHeadModel(sizes).eval()
-    model.load_state_dict(renamed(state))  # strict: no parameter is left over
-    with torch.no_grad():
-        return model(torch.from_numpy(inputs[0])).logits.numpy()
-
-
-def renamed(ours: Mapping[str, Any]) -> dict[str, Any]:
-    """Rename our state for transformers, whose Conv1D keeps (in, out)."""
-    conv1d = re.compile(r"\.(c_attn|c_proj|c_fc)\.weight$")
-    state = {f"transformer.{k}": t.T if conv1d.search(k) else t for k, t in ours.items()}
-    return state | {"lm_head.weight": ours["wte.weight"]}
-
-
-def flops() -> float:
-    """Return the FLOPs of Narayanan et al. 2021 (arXiv:2104.04473, appendix) at 128 tokens.
-
-    96 B s l h^2 (1 + s/6h + V/16lh) with recomputation, which is 4 forward passes of the layers
-    and 3 of the head.
-    """
-    s, layers, h, vocab = 128, 12, 768, 50257
-    return 24 * s * layers * h**2 * (1 + s / (6 * h)) + 2 * s * h * vocab
-
-
-INDEPENDENT = Independent(
-    library="transformers, GPT2LMHeadModel",
-    logits=logits,
-    published=Published(
-        parameters=124_439_808,
-        flops=flops(),
-        source="huggingface.co/openai-community/gpt2 (the paper's 117M is a slip);"
-        " FLOPs: Narayanan et al. 2021, arXiv:2104.04473, appendix, at 128 tokens",
-    ),
+INDEPENDENT = independent(
+    124_439_808, 12, 768, "huggingface.co/openai-community/gpt2 (the paper's 117M is a slip)"
 )
