@@ -76,7 +76,7 @@ MAY_IMPORT = {
     "facts": {"words", "facts"},
     "contracts": _GROUND,
     "dialects": _GROUND | {"dialects"},
-    "architectures": _GROUND,
+    "architectures": _GROUND | {"architectures"},
     "plug-ins": _GROUND | {"dialects", "architectures"},
     "machinery": _GROUND | {"dialects", "machinery"},
     "verbs": _GROUND | {"machinery", "verbs"},
