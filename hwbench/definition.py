@@ -24,7 +24,7 @@ SAMPLES = 64  # of the logits, spread over all of them
 # What is told of a workload and is not the work itself, or is described below in full.
 _ASIDE = {
     "definition", "version", "summary", "variants", "optimizer", "objectives",
-    "own", "dialects", "fingerprint", "untrainable", "routed",
+    "own", "dialects", "fingerprint", "untrainable", "routed", "decoding",
 }  # fmt: skip
 
 

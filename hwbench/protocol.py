@@ -128,6 +128,23 @@ class Profile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Generate:
+    """Time prompts and next tokens of a model, in `rounds` over all of them, `visit_s` each."""
+
+    workload: str
+    runtime: str
+    device: str
+    dtype: str
+    threads: int
+    prompts: tuple[int, ...]
+    batches: tuple[int, ...]
+    contexts: tuple[int, ...]
+    rounds: int
+    visit_s: Seconds
+    memory_limit_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class LossesDone:
     """The loss before each step (null: no number), and what the parts took.
 

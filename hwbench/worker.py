@@ -81,6 +81,16 @@ def _profile(request: protocol.Profile) -> Any:
     return torch_profile.profiled(network.workload, network.variant.config, case, rng, memory)
 
 
+def _generate(request: protocol.Generate) -> Any:
+    from hwbench.dialects import torch_generating
+
+    registry.runtimes()[request.runtime].configure(request.threads)
+    limit_memory(request.memory_limit_bytes)
+    network = registry.networks()[request.workload]
+    found = torch_generating.timed(network.workload, network.variant.config, request)
+    return replace(found, peak_bytes=found.peak_bytes or peak_bytes())
+
+
 def _reference(request: protocol.Reference) -> Any:
     import numpy as np
 
@@ -121,6 +131,7 @@ def serve(lines: Any, answer: Callable[[str], None]) -> None:
         "edge_model": (protocol.EdgeModel, edge_making.make),
         "visit": (protocol.VisitRequest, visitor.visit),
         "profile": (protocol.Profile, _profile),
+        "generate": (protocol.Generate, _generate),
         "losses": (protocol.LossesRequest, visitor.losses),
         "open_loop": (loop.OpenLoop, looper.open),
         "loop_part": (loop.LoopPart, looper.part),

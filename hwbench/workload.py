@@ -83,6 +83,7 @@ class Workload:
     embeddings: tuple[str, ...] = ()  # tables, and what else is made at 0.02, not by fan-in
     objectives: tuple[Objective, ...] = ()  # none: cross-entropy, which trains everything
     training_flops: Callable[[Config], int] | None = None  # per item; None: 3 x forward
+    decoding: Callable[..., Any] | None = None  # (config, model, limit): see `hwbench.decoding`
     routed: bool = False  # a rounding may send a row elsewhere, where it is computed otherwise
     definition: str = ""
     # Of a model of the user's own (`own_models`): it keeps the weights that it is built with, and

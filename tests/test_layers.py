@@ -22,8 +22,8 @@ LAYERS = {
     " record_shape repeats round_medians scaled search_schedule sensor served shards"
     " shortcut_rows stats steady sustained taught trend validation validations_floor values"
     " ways window_joules",
-    "contracts": "cards chart_kind growing hardening instance kernel meter runtime setting"
-    " shortcut stepping workload",
+    "contracts": "cards chart_kind decoding growing hardening instance kernel meter runtime"
+    " setting shortcut stepping workload",
     "dialects": "dialects.* weights",
     "architectures": "architectures.*",
     "plug-ins": "charts.* hardenings.* kernels.* meters.* runtimes.* settings.* shortcuts.*"

@@ -1,6 +1,6 @@
 """GPT-2 small (Radford et al. 2019, table 2): 12 layers of 768, 124 million parameters."""
 
-from hwbench.architectures import gpt2
+from hwbench.architectures import gpt2, gpt2_decoding
 from hwbench.workload import Optimizer, Variant, Workload
 
 WORKLOAD = Workload(
@@ -43,6 +43,7 @@ WORKLOAD = Workload(
     build_flax=gpt2.build_flax,
     parameters=gpt2.parameters,
     flops=gpt2.flops,
+    decoding=gpt2_decoding.decoding,
     embeddings=gpt2.EMBEDDINGS,
     definition="b09f04f2264cad44",
 )

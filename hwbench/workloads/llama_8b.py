@@ -6,7 +6,7 @@ AdamW's betas and weight decay of Llama 2 (arXiv:2307.09288, section 2.2); the l
 small batches.
 """
 
-from hwbench.architectures import llama
+from hwbench.architectures import llama, llama_decoding
 from hwbench.workload import Optimizer, Variant, Workload
 
 WORKLOAD = Workload(
@@ -69,6 +69,7 @@ WORKLOAD = Workload(
     build_flax=llama.build_flax,
     parameters=llama.parameters,
     flops=llama.flops,
+    decoding=llama_decoding.decoding,
     embeddings=llama.EMBEDDINGS,
     definition="f8d510ec91e3725e",
 )
