@@ -11,6 +11,10 @@ from hwbench.registry import Network
 
 FLOAT32_TOLERANCE = 1e-4
 
+# Sizes of an architecture that another workload has too: what takes seconds is not repeated for
+# them; counts, definitions and logits are.
+OTHER_SIZES = {"gpt2_medium", "gpt2_large", "gpt2_xl", "llama_70b"}
+
 
 def network(name: str) -> Network:
     return registry.networks()[name]

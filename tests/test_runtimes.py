@@ -20,13 +20,14 @@ from hwbench.errors import Unavailable
 from hwbench.registry import Network
 from hwbench.runtime import Program, Runtime
 from hwbench.units import BYTES_PER_KIB, TOLERANCE
+from tests.networks import OTHER_SIZES
 
 RUNTIMES = registry.runtimes().items
 KERNELS = registry.kernels().items
 SMALL = {
     n.name: n
     for n in registry.networks().items.values()
-    if n.variant is n.workload.variants.get("small")
+    if n.variant is n.workload.variants.get("small") and n.workload.name not in OTHER_SIZES
 }
 QUICK = [name for name in RUNTIMES if name != "torch-compile"]  # it compiles for seconds a case
 LOSS_TOLERANCE = 1e-3

@@ -130,9 +130,11 @@ def build_torch(config: Config) -> Any:
                 projection(x).view(batch, seq, -1, head_dim)
                 for projection in (self.q_proj, self.k_proj, self.v_proj)
             )
+            # Under autocast the norms' weights and the table are float32 still: normalised and
+            # turned in that, and rounded then.
             if config["qk_norm"]:
-                q, k = self.q_norm(q), self.k_norm(k)
-            # Under autocast the table is float32 still: turned in that, and rounded then.
+                kept = self.q_norm.weight.dtype
+                q, k = self.q_norm(q.to(kept)), self.k_norm(k.to(kept))
             q, k = (turned(y.transpose(1, 2), cos, sin).to(v.dtype) for y in (q, k))
             y = F.scaled_dot_product_attention(
                 q, k, v.transpose(1, 2), is_causal=True, enable_gqa=True

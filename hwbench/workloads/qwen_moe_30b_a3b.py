@@ -49,7 +49,7 @@ WORKLOAD = Workload(
                 "head_dim": 16,
                 "width": 64,
                 "mlp_width": 32,
-                "experts": 8,
+                "experts": 4,
                 "active": 2,
                 "tied": 0,
                 "qk_norm": 1,
@@ -72,5 +72,5 @@ WORKLOAD = Workload(
     decoding=llama_decoding.decoding,
     embeddings=llama.EMBEDDINGS,
     routed=True,
-    definition="5bf21ba8fd29ebe5",
+    definition="796117a5aaf79960",
 )
