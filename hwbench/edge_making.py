@@ -35,11 +35,11 @@ def make(request: protocol.EdgeModel) -> EdgeModel:
     float32, target = Path(request.model), Path(request.path)
     calibration, judged, said, no_labels = _items(network, request)
     if request.precision == "float32":
-        done = form.described(float32, float32, "float32", None, 0)
+        done: EdgeModel = form.described(float32, float32, "float32", None, 0)
     else:
         form.quantise(float32, target, request.precision, lambda: _inputs(calibration))
         count = sum(len(inputs[0]) for inputs, _ in calibration)
-        described = form.described(target, float32, request.precision, said, count)
+        described: EdgeModel = form.described(target, float32, request.precision, said, count)
         agreed = edge_agreement.agreement(
             form.runner(float32),
             form.runner(target),

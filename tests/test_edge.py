@@ -141,8 +141,8 @@ def linear(path: str, classes: int = 4, features: int = 16, spread: float = 0.0)
 
 
 def agreed(path: str, batches: Iterator[Any], **more: Any) -> Agreement:
-    runs = (onnx_edge.runner(Path(p)) for p in ("f.onnx", path))
-    return edge_agreement.agreement(*runs, batches, **more)
+    one, other = (onnx_edge.runner(Path(p)) for p in ("f.onnx", path))
+    return edge_agreement.agreement(one, other, batches, **more)
 
 
 def items(count: int, seed: int) -> list[tuple[Any, Any]]:

@@ -2,7 +2,8 @@
 
 import importlib.util
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hwbench.errors import BadInput, Unavailable
 from hwbench.selection import Selection
 from tests import fakes
 from tests.test_own_models import here
+from tests.test_runtimes import NOT_CONVERTED
 
 RUNTIME = registry.runtimes()["litert"]
 CASE = replace(fakes.INFERENCE, runtime="litert", batch_size=1, scenario="single_stream")
@@ -96,7 +98,7 @@ def test_a_missing_converter_is_named_with_both_lines_that_install_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("torch")
-    monkeypatch.setitem(__import__("sys").modules, "litert_torch", None)
+    monkeypatch.setitem(sys.modules, "litert_torch", None)
     network = registry.networks()["mlp_small"]
     asked = (network.workload, network.variant.config, 1)
     with pytest.raises(Unavailable, match="litert_torch is not installed") as caught:
@@ -141,9 +143,9 @@ def test_a_file_computes_what_it_says(kernels: str, capfd: pytest.CaptureFixture
 
 def test_arguments_come_in_their_own_order() -> None:
     names = [f"serving_default_args_{n}" for n in (10, 2, 0, 1)]
-    details = [{"name": name, "index": n} for n, name in enumerate(names)]
+    details: list[Mapping[str, Any]] = [{"name": n, "index": i} for i, n in enumerate(names)]
     assert [d["index"] for d in litert_session._ordered(details)] == [2, 3, 1, 0]
-    other = [{"name": name, "index": n} for n, name in enumerate(("mask", "ids"))]
+    other: list[Mapping[str, Any]] = [{"name": "mask"}, {"name": "ids"}]
     assert litert_session._ordered(other) == other
 
 
@@ -257,6 +259,17 @@ def test_int8_is_held_against_float32(precision: str) -> None:
     Path("torn.tflite").write_bytes(b"no model")
     with pytest.raises(BadInput, match=r"torn\.tflite: cannot be quantised"):
         litert_edge.quantise(Path("torn.tflite"), files[1], precision, lambda: batches(0))
+
+
+@converts
+@pytest.mark.parametrize(("name", "said"), [
+    (NOT_CONVERTED[0], "cannot convert"), (NOT_CONVERTED[1], "to something else: an error of"),
+])  # fmt: skip
+def test_what_is_not_converted_rightly_is_not_measured(name: str, said: str) -> None:
+    network = registry.networks()[name]
+    config, size = network.variant.config, network.variant.batch_size
+    with pytest.raises(Unavailable, match=said):
+        litert.export_workload(network.workload, config, size, "float32", "m.tflite")
 
 
 @converts

@@ -33,6 +33,8 @@ SMALL = {
 }
 QUICK = [name for name in RUNTIMES if name != "torch-compile"]  # it compiles for seconds a case
 LOSS_TOLERANCE = 1e-3
+# By litert_torch 0.10: routes that depend on values, and a single head of keys and values.
+NOT_CONVERTED = ("qwen_moe_30b_a3b_small", "llama_8b_small")
 
 # torch calls its own deprecated function: nothing to be done here.
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated")
@@ -91,6 +93,8 @@ def prepared_network(runtime: Runtime, network: Network, case: Case, folder: Pat
     if export:
         if runtime.dialect == "tflite":
             pytest.importorskip("litert_torch")
+            if network.name in NOT_CONVERTED:
+                pytest.skip("litert_torch does not convert it: tests/test_litert.py")
         dialect: Any = {"onnx": onnx_dialect, "tflite": litert_dialect}[runtime.dialect]
         config, batch_size = network.variant.config, network.variant.batch_size
         dialect.export_workload(network.workload, config, batch_size, case.dtype, export)

@@ -59,8 +59,17 @@ def _static(quantizer: Any, path: Path, calibration: Callable[[], Iterator[Batch
         {name: value.astype(kind) for (name, kind), value in zip(given, batch, strict=True)}
         for batch in calibration()
     ]
-    ranges = quantizer.calibrate({signature: batches}, num_threads=caches.cpus())
-    return quantizer.quantize(ranges, **_PLAIN)
+    manager = load("ai_edge_quantizer.recipe_manager", REMEDY).RecipeManager()
+    manager.load_quantization_recipe(quantizer.get_quantization_recipe())
+    # The whole range of all batches, as onnxruntime takes it. Left to itself the quantiser takes a
+    # moving average of each batch's range, and of batches of one cuts a good part off.
+    calibrator = load("ai_edge_quantizer.calibrator", REMEDY).Calibrator(
+        str(path),
+        num_threads=caches.cpus(),
+        qsv_update_func=load("ai_edge_quantizer.utils.qsv_utils", REMEDY).min_max_update,
+    )
+    calibrator.calibrate({signature: batches}, manager)
+    return quantizer.quantize(calibrator.get_model_qsvs(), **_PLAIN)
 
 
 def runner(path: Path) -> Callable[[Batch], Any]:
