@@ -17,11 +17,11 @@ LAYERS = {
     " data_sheet dataset depth device early_promotion early_stopping edge_facts energy"
     " estimate_figures estimate_questions estimate_value estimated inspected intervals"
     " joules later_interval learned learning_asks learning_rows loop loop_actual"
-    " loop_forecast loop_plan measurement model_facts model_spec montecarlo own_draw"
-    " ownership pages power_joules power_record power_trace probed quality_found"
+    " loop_forecast loop_plan measurement memory_needs model_facts model_spec montecarlo"
+    " own_draw ownership pages power_joules power_record power_trace probed quality_found"
     " record_shape repeats round_medians scaled search_schedule sensor served shards"
-    " shortcut_rows stats steady sustained taught trend validation validations_floor values"
-    " ways window_joules",
+    " shortcut_rows stats steady sustained taught tokens trend validation validations_floor"
+    " values ways window_joules",
     "contracts": "cards chart_kind decoding growing hardening instance kernel meter runtime"
     " setting shortcut stepping workload",
     "dialects": "dialects.* weights",
@@ -57,17 +57,19 @@ LAYERS = {
     " search_notes search_plan searching selection server_search serving sharing"
     " sharing_asked shortcut_finding shortcut_making shortcuts_file sides sightings signs"
     " skypilot_catalog solving spending step_blocks step_power step_ratio step_source"
-    " stopping store summary sustaining sysfs targets timing training_choice tree_file"
-    " tuning user_cache validation_file validations verdicts virtual visiting watched"
-    " way_times worker",
-    "verbs": "advise compare doctor estimate export inspect instances_study listing plot"
-    " power report run shortcuts_learn shortcuts_study validate",
+    " stopping store summary sustaining sysfs targets timing token_costs token_figures"
+    " token_fits token_lengths token_sim training_choice tree_file tuning user_cache"
+    " validation_file validations verdicts virtual visiting watched way_times worker",
+    "verbs": "advise compare doctor estimate export inspect instances_study listing"
+    " memory_plan plot power report run serve_tokens shortcuts_learn shortcuts_study"
+    " validate",
     "shell": "__main__ advise_view bar chart_text cli cli.* compare_many compare_view"
     " depth_view edge_view energy_views estimate_table estimate_units estimate_view"
     " inspect_view instances_view learning_view loader_view loop_callbacks loop_watch"
-    " power_view render report_edge report_estimate report_html report_markdown report_parts"
-    " report_record report_shortcuts report_words scenario_views search_view sharing_view"
-    " shortcuts_view step_measure sustained_view tuning_view validation_view views watching",
+    " memory_view power_view render report_edge report_estimate report_html report_markdown"
+    " report_parts report_record report_shortcuts report_words scenario_views search_view"
+    " serving_view sharing_view shortcuts_view step_measure sustained_view tuning_view"
+    " validation_view views watching",
 }
 
 _GROUND = {"words", "facts", "contracts"}
