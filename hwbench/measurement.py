@@ -227,6 +227,7 @@ class Measurement:
     serving: Serving | None = None  # of a scenario that was asked for
     batch: BatchChoice | None = None  # how its batch size was found, where it was looked for
     taught: Taught | None = None  # of a step by a shortcut or a hardening
+    kept_bytes: NonNegativeInt | None = None  # of a cut's training: activations kept, counted
     edge: EdgeFacts | None = None  # under an edge profile: its limits, the file, the device itself
     loader: LoaderAdvice | None = None  # --data: the same training on the user's data
     loader_reason: str | None = None

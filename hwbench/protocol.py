@@ -173,6 +173,7 @@ class VisitResult:
     loader: LoaderAdvice | None = None  # of a loop on the user's data
     model_bytes: int | None = None  # of memory, under an edge profile: beside the library's
     edge: EdgeModelFacts | None = None  # what the file is
+    kept_bytes: int | None = None  # of a cut's training: activations that autograd keeps, counted
     operators: tuple[OperatorTime, ...] = ()  # under an edge profile, of the visit that checks
 
 

@@ -11,7 +11,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hwbench import building, check, drawing, first_losses, interference, registry, serving, timing
+from hwbench import (
+    building,
+    check,
+    depth,
+    drawing,
+    first_losses,
+    interference,
+    registry,
+    serving,
+    timing,
+)
 from hwbench.case import Case
 from hwbench.edge_facts import OperatorTime
 from hwbench.energy import EnergyPass
@@ -104,6 +114,7 @@ class Visitor:
             took_s=self.clock() - began,
             search=timed.search,
             model_bytes=self._model_memory.of(memory.host),
+            kept_bytes=_kept(request) if new and timed.failure is None else None,
             operators=_operators(ready, request) if new and timed.failure is None else (),
         )
         if not request.keep:
@@ -277,6 +288,22 @@ def _operators(ready: Ready, request: VisitRequest) -> tuple[OperatorTime, ...]:
     with suppress(Exception):  # the times are told without it
         return tell()
     return ()
+
+
+def _kept(request: VisitRequest) -> int | None:
+    """Return the bytes that autograd keeps in a training of a cut, where torch counts them."""
+    case = request.case
+    cut = depth.parted(case.name)[1] is not None
+    if not cut or case.phase != "training" or not request.check or case.options:
+        return None
+    from hwbench.dialects import torch_memory
+
+    network = registry.networks()[case.name]
+    with suppress(Exception):  # the times are told without it
+        return torch_memory.kept_bytes(
+            network.workload, network.variant.config, case.batch_size or 1, case.dtype
+        )
+    return None
 
 
 def _visit_rng(request: VisitRequest) -> Any:
