@@ -78,7 +78,8 @@ def plan(
         fresh_processes=profile.fresh_processes
         or selection.processes is not None
         or two
-        or bool(selection.edge_profiles),
+        or bool(selection.edge_profiles)
+        or bool(selection.blocks),  # the memory of each cut is told
         threads=threads,
         max_seconds=max_seconds,
         seed=1,
