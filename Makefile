@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/installed
 
-.PHONY: run test bench figures gpu-check lint clean
+.PHONY: run test bench figures gpu-check litert lint clean
 
 run: $(SETUP)  ## measure this machine: a few minutes
 	$(BIN)/hwbench run --profile quick
@@ -27,6 +27,9 @@ figures: $(SETUP)  ## draw the figures of README and docs anew, from results/
 
 gpu-check: $(SETUP)  ## what fakes cannot tell, on a machine with an NVIDIA GPU: three minutes
 	$(BIN)/python -m bench.gpu_check
+
+litert: $(SETUP)  ## what converts networks to LiteRT: 330 MB, by lines of its own (see the file)
+	$(BIN)/pip install --no-deps -r litert-converter.txt
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -1,7 +1,8 @@
-"""References and ONNX exports, kept in the user's cache by the hash of all that they depend on.
+"""References and exports, kept in the user's cache by the hash of all that they depend on.
 
-A reference is what a network must answer (float64, torch on the CPU); an export is its ONNX file.
-Both take seconds to make and are the same every time, so one run pays and later ones do not.
+A reference is what a network must answer (float64, torch on the CPU); an export is its ONNX or
+LiteRT file.
+All take seconds to make and are the same every time, so one run pays and later ones do not.
 """
 
 import hashlib
@@ -28,10 +29,13 @@ _SOURCES = (
     "dialects/torch*.py",
     "dialects/onnx.py",
     "dialects/onnx_edge.py",
+    "dialects/litert*.py",
+    "edge_agreement.py",
     "edge_making.py",
     "architectures/*.py",
 )
 _LIBRARIES = ("torch", "numpy", "onnx", "onnxscript")
+_LITERT = ("litert-torch", "litert-converter", "ai-edge-litert", "ai-edge-quantizer")
 
 KEEP_BYTES = 4 * 1024**3  # of the whole cache; the longest unused goes first
 
@@ -101,15 +105,20 @@ class Artifacts:
         )
 
     def export(self, case: Case, batch_size: int) -> Path:
-        """Return the ONNX file of a network at `batch_size` in the case's dtype."""
-        name = key("onnx", case.name, dtype=case.dtype, batch_size=batch_size)
+        """Return the file, as its runtime takes it, of a network at `batch_size`."""
+        form = _form(case)
+        name = key(form, case.name, dtype=case.dtype, batch_size=batch_size, **_made_by(form))
         return self._made(
             name,
-            "model.onnx",
+            f"model.{form}",
             lambda path: (
                 "export",
                 protocol.Export(
-                    workload=case.name, batch_size=batch_size, dtype=case.dtype, path=path
+                    workload=case.name,
+                    batch_size=batch_size,
+                    dtype=case.dtype,
+                    path=path,
+                    form=form,
                 ),
             ),
         )
@@ -122,7 +131,7 @@ class Artifacts:
         Of float32 itself the facts alone are made.
         """
         stamp = model.stat()
-        of_data = _stamp(data) if data else ""
+        of_data, form = _stamp(data) if data else "", _form(case)
         name = key(
             "edge",
             case.name,
@@ -130,10 +139,11 @@ class Artifacts:
             batch_size=batch_size,
             model=f"{model}:{stamp.st_size}:{stamp.st_mtime_ns}",
             data=of_data,
+            **_made_by(form),
         )
         return self._made(
             name,
-            "facts.json" if precision == "float32" else "model.onnx",
+            "facts.json" if precision == "float32" else f"model.{form}",
             lambda path: (
                 "edge_model",
                 protocol.EdgeModel(
@@ -143,6 +153,7 @@ class Artifacts:
                     batch_size=batch_size,
                     data=data,
                     path=path,
+                    form=form,
                 ),
             ),
         )
@@ -168,6 +179,16 @@ class Artifacts:
             shutil.rmtree(scratch, ignore_errors=True)
         prune(self._cache, keep=target)
         return target / file
+
+
+def _form(case: Case) -> str:
+    """Return the form of file that a case's runtime takes: `onnx`, `tflite`."""
+    return registry.runtimes()[case.runtime].dialect
+
+
+def _made_by(form: str) -> dict[str, str]:
+    """Return the versions of what makes a form, beside those that all artifacts depend on."""
+    return {name: _version(name) for name in _LITERT} if form == "tflite" else {}
 
 
 def _stamp(data: str) -> str:

@@ -12,7 +12,7 @@ from hwbench.errors import BadInput
 if TYPE_CHECKING:  # it makes use of this
     from hwbench.selection import Selection
 
-RUNTIMES = ("onnxruntime", "openvino")  # the first unless another is asked for
+RUNTIMES = ("onnxruntime", "openvino", "litert")  # the first unless another is asked for
 
 
 def check(selection: "Selection") -> None:
@@ -45,12 +45,10 @@ def check(selection: "Selection") -> None:
 
 
 def cases(names: Sequence[str], selection: "Selection") -> Iterator[Case]:
-    """Yield the cases of these networks, single inferences of those that have an ONNX form."""
+    """Yield the cases of these networks, single inferences by each runtime that was asked for."""
     for runtime in selection.runtimes or RUNTIMES[:1]:
         for name in dict.fromkeys(names):
             network = registry.networks()[name]
-            if network.workload.dialects and "onnx" not in network.workload.dialects:
-                continue
             for edge in dict.fromkeys(selection.edge_profiles):
                 for precision in edge_facts.profile(edge).precisions:
                     quantised = precision != "float32"

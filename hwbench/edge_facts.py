@@ -17,7 +17,7 @@ from hwbench.bounds import (
 from hwbench.errors import UnknownName
 
 EDGE, QUANTISED = "edge", "quantised"  # options of a case
-# Of which a file is made from float32's; the latter two are int8, as onnxruntime makes it.
+# Of which a file is made from float32's; int8 is as the runtime's own tools make it.
 PRECISIONS = ("float32", "float16", "dynamic", "static")
 DTYPES = {"float32": "float32", "float16": "float16", "dynamic": "int8", "static": "int8"}
 _USUAL = ("float32", "dynamic", "static")
@@ -85,10 +85,10 @@ class Agreement:
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeModel:
-    """An ONNX file for the edge; `agreement` is null for float32 itself."""
+    """An ONNX or .tflite file for the edge; `agreement` is null for float32 itself."""
 
     precision: str
-    opset: NonNegativeInt
+    opset: NonNegativeInt | None  # null: a .tflite file has none, each operator has a version
     model_bytes: PositiveInt
     float32_bytes: PositiveInt
     depthwise_frac: Fraction  # of the convolutions' number that are depthwise

@@ -1,19 +1,28 @@
 """The child's side of an edge model: the data it is calibrated and judged on, and its making."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hwbench import codec, data_found, model_spec, own_models, protocol, registry
+from hwbench import (
+    codec,
+    data_found,
+    edge_agreement,
+    model_spec,
+    own_models,
+    protocol,
+    registry,
+)
 from hwbench.data_made import kind_of
 from hwbench.dataset import Dataset, Loading
-from hwbench.dialects import onnx_edge
+from hwbench.dialects import litert_edge, onnx_edge
 from hwbench.edge_facts import EdgeModel
 from hwbench.errors import BadInput
 from hwbench.registry import Network
 
+_FORMS: Mapping[str, Any] = {"onnx": onnx_edge, "tflite": litert_edge}  # by a runtime's dialect
 FACTS = "facts.json"  # beside the file
 ITEMS = 128  # that ranges are taken from, and as many others that the answers are compared on
 LEAST_ITEMS = 8  # of the user's, for both
@@ -22,17 +31,21 @@ NO_LABELS = "no labelled data was given: --data"
 
 def make(request: protocol.EdgeModel) -> EdgeModel:
     """Write the file of a precision to `request.path` with its facts beside it; return those."""
-    network = registry.networks()[request.workload]
+    form, network = _FORMS[request.form], registry.networks()[request.workload]
     float32, target = Path(request.model), Path(request.path)
     calibration, judged, said, no_labels = _items(network, request)
     if request.precision == "float32":
-        done = onnx_edge.described(float32, float32, "float32", None, 0)
+        done: EdgeModel = form.described(float32, float32, "float32", None, 0)
     else:
-        onnx_edge.quantise(float32, target, request.precision, lambda: _inputs(calibration))
+        form.quantise(float32, target, request.precision, lambda: _inputs(calibration))
         count = sum(len(inputs[0]) for inputs, _ in calibration)
-        described = onnx_edge.described(target, float32, request.precision, said, count)
-        agreed = onnx_edge.agreement(
-            float32, target, iter(judged), random=_random(network.name), no_labels=no_labels
+        described: EdgeModel = form.described(target, float32, request.precision, said, count)
+        agreed = edge_agreement.agreement(
+            form.runner(float32),
+            form.runner(target),
+            iter(judged),
+            random=_random(network.name),
+            no_labels=no_labels,
         )
         done = replace(described, agreement=agreed)
     (target.parent / FACTS).write_text(json.dumps(codec.encode(done)))

@@ -16,7 +16,7 @@ class TensorFacts:
     """
 
     shape: tuple[PositiveInt, ...]
-    dtype: Literal["float32", "int64", "bool", "int32", "int8", "uint8"]  # the latter of ONNX
+    dtype: Literal["float32", "int64", "bool", "int32", "int8", "uint8"]  # the latter of graphs
     name: str | None = None  # of the keyword argument; null: it is given by its place
     low: int = 0
     high: int = 0
@@ -47,7 +47,7 @@ class ModelFacts:
     spec: str
     name: str
     summary: str
-    library: Literal["torch", "flax", "onnx"]
+    library: Literal["torch", "flax", "onnx", "tflite"]
     item: str
     batch_size: PositiveInt
     fixed_batch: bool = False  # it takes this batch size only
@@ -84,4 +84,5 @@ class ModelFacts:
             "torch": "torch's counter",
             "flax": "the products in jax's trace",
             "onnx": "the shapes in the ONNX graph",
+            "tflite": "nothing",
         }[self.library]

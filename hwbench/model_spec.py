@@ -1,7 +1,8 @@
 """How a user names a model: `timm:NAME`, `hf:NAME`, `MODULE:FACTORY`, `FILE.py:FACTORY`.
 
-`FILE.onnx` names a graph, `lightning:MODULE:CLASS` a LightningModule. Sizes may follow after an
-`@`: `@image=288`, `@seq=256`, `@classes=10`. A spec is only taken apart here: nothing is imported.
+`FILE.onnx` and `FILE.tflite` name a graph, `lightning:MODULE:CLASS` a LightningModule. Sizes may
+follow after an `@`: `@image=288`, `@seq=256`, `@classes=10`. A spec is only taken apart here: nothing is
+imported.
 """
 
 import re
@@ -12,11 +13,13 @@ from typing import Literal
 
 from hwbench.errors import BadInput
 
-Kind = Literal["timm", "hf", "module", "file", "onnx", "lightning"]
+Kind = Literal["timm", "hf", "module", "file", "onnx", "tflite", "lightning"]
+_FILES = ("file", "onnx", "tflite")
 SIZES = ("image", "seq", "classes", "features")
 HOW = (
     "a workload (`hwbench list workloads`), timm:NAME, hf:NAME, package.module:factory,"
-    " path/file.py:factory, lightning:package.module:Class or model.onnx"
+    " path/file.py:factory, lightning:package.module:Class, model.onnx"
+    " or model.tflite"
 )
 _NAME = r"[A-Za-z_]\w*"
 _PARTS = {
@@ -25,6 +28,7 @@ _PARTS = {
     "hf": re.compile(r"hf:(?P<target>.+)"),
     "lightning": re.compile(rf"lightning:(?P<target>{_NAME}(\.{_NAME})*):(?P<attribute>{_NAME})"),
     "onnx": re.compile(r"(?P<target>.+\.onnx)"),
+    "tflite": re.compile(r"(?P<target>.+\.tflite)"),
     "module": re.compile(rf"(?P<target>{_NAME}(\.{_NAME})*):(?P<attribute>{_NAME})"),
 }
 
@@ -43,7 +47,7 @@ class ModelSpec:
     def name(self) -> str:
         """The name of its cases: without a folder, and without what a case id parts by."""
         target = self.target
-        if self.kind in ("file", "onnx") or (self.kind == "hf" and Path(target).exists()):
+        if self.kind in _FILES or (self.kind == "hf" and Path(target).exists()):
             path = Path(target)
             target = path.stem if self.kind == "file" else path.name
             if target == "config.json":
@@ -68,7 +72,8 @@ def with_shapes(models: Sequence[str], shapes: Sequence[str]) -> tuple[str, ...]
 
 def is_spec(text: str) -> bool:
     """Return whether a name is of a model of one's own, not of a workload."""
-    return ":" in text or text.endswith((".onnx", ".py")) or "/" in text or ".onnx@" in text
+    bare = text.partition("@")[0]
+    return ":" in text or "/" in text or bare.endswith((".onnx", ".tflite", ".py"))
 
 
 def parse(text: str) -> ModelSpec:
@@ -113,5 +118,5 @@ def _sizes(text: str) -> tuple[str, dict[str, int]]:
 
 
 def _check_file(spec: ModelSpec) -> None:
-    if spec.kind in ("file", "onnx") and not Path(spec.target).is_file():
+    if spec.kind in _FILES and not Path(spec.target).is_file():
         raise BadInput(f"--model {spec.text}: there is no file {spec.target}")

@@ -18,7 +18,12 @@ from hwbench.runtime import later
 from hwbench.workload import Objective, Optimizer, Variant, Workload
 
 ENVIRONMENT = "HWBENCH_OWN_MODELS"
-DIALECTS = {"torch": ("torch", "onnx"), "flax": ("jax",), "onnx": ("onnx",)}
+DIALECTS = {
+    "torch": ("torch", "onnx", "tflite"),
+    "flax": ("jax",),
+    "onnx": ("onnx",),
+    "tflite": ("tflite",),
+}
 _HALVES = ("float32", "tf32", "bfloat16", "float16")
 _facts: dict[str, ModelFacts] = {}  # those adopted in this process
 
@@ -35,9 +40,10 @@ def spec_of(name: str) -> str:
 
 
 def graph_of(name: str) -> Path | None:
-    """Return the file of an ONNX graph of the user's own; None for what is none."""
+    """Return the file of a graph of the user's own; None for what is none."""
     facts = _facts.get(name)
-    return Path(model_spec.parse(facts.spec).target) if facts and facts.library == "onnx" else None
+    graph = facts is not None and facts.library in ("onnx", "tflite")
+    return Path(model_spec.parse(facts.spec).target) if facts and graph else None
 
 
 def known(names: Collection[str]) -> tuple[ModelFacts, ...]:

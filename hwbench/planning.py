@@ -216,6 +216,8 @@ def work(case: Case) -> Work:
     own = own_models.facts_of(case.name)
     by = own.counted_by if own is not None else "the workload's formula"
     counted_by = f"{by}, {factor}, matrix products and convolutions"
+    if own is not None and own.flops is None:
+        counted_by = f"not counted: {own.flops_reason}"
     if case.way is not None:
         counted_by = f"not counted: the step of {case.way} is, once it is made ready"
     flops = network.workload.work(config, case.phase, case.batch_size or 1)

@@ -1,4 +1,4 @@
-"""What cases need before their first visit: a reference to be held to, an ONNX file to run."""
+"""What cases need before their first visit: a reference to be held to, a file to run."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from hwbench.protocol import Reply
 from hwbench.setting import OPTION
 
 LIMIT_S = 600.0  # of one reference or export
+FORMS = {"onnx": "ONNX", "tflite": "LiteRT"}  # what is exported, by a runtime's dialect
 CHECK_BATCH = 8  # a large network is checked at this batch size where its own is larger
 CHEAP_FLOPS = 10**10  # of one iteration: below it a float64 reference takes about a second
 
@@ -128,7 +129,7 @@ class Preparation:
     def _plain(self, case: Case) -> Needs:
         graph = own_models.graph_of(case.name)
         if graph is not None:
-            said = "an ONNX file of one's own has no reference: that it is finite is checked"
+            said = "a file of one's own has no reference: that it is finite is checked"
             return Needs(no_reference=said, model=graph, check_model=graph)
         absent = probing.installed("torch")
         if absent is not None:
@@ -141,13 +142,16 @@ class Preparation:
             model = self._artifacts.export(case, case.batch_size or 1)
             check_model = self._artifacts.export(case, small) if self._references else None
         except (Unavailable, ChildFailed) as e:
-            reason = f"the export to ONNX failed: {e}"
-            return Needs(blocked=Blocked(code="error", reason=reason))
+            lacks = isinstance(e, Unavailable) and e.remedy is not None
+            reason = f"the export to {_form(case)} failed: {e}"
+            return Needs(blocked=Blocked(code="unavailable" if lacks else "error", reason=reason))
         return Needs(reference=reference, no_reference=why, model=model, check_model=check_model)
 
     def _without_torch(self, case: Case, remedy: str) -> Needs:
         if registry.runtimes()[case.runtime].needs_export:
-            reason = f"its ONNX file is exported from torch, which is not installed: {remedy}"
+            reason = (
+                f"its {_form(case)} file is exported from torch, which is not installed: {remedy}"
+            )
             return Needs(blocked=Blocked(code="unavailable", reason=reason))
         return Needs(no_reference=f"the reference is torch's, which is not installed: {remedy}")
 
@@ -182,10 +186,11 @@ class Preparation:
             return None, f"its float64 reference could not be made: {e}"
 
     def _ask(self, verb: str, request: object) -> Reply:
+        form = FORMS.get(getattr(request, "form", ""), "")
         what = {
             "reference": "the float64 reference",
-            "export": "the ONNX export",
-            "edge_model": f"the {getattr(request, 'precision', '')} file",
+            "export": f"the {form} export",
+            "edge_model": f"the {getattr(request, 'precision', '')} {form} file",
         }[verb]
         self._progress.note(f"making {what} of {getattr(request, 'workload', '')}")
         try:
@@ -200,10 +205,16 @@ def check_batch(case: Case) -> int | None:
     if case.batch_size is None:
         return None
     own = own_models.facts_of(case.name)
-    if case.way is not None or (own is not None and (own.fixed_batch or own.library == "onnx")):
+    if case.way is not None or (
+        own is not None and (own.fixed_batch or own.library in ("onnx", "tflite"))
+    ):
         return case.batch_size  # its answer is not checked, or it takes no other
     flops = planning.work(case).flops_per_iteration or 0
     return case.batch_size if flops <= CHEAP_FLOPS else min(case.batch_size, CHECK_BATCH)
+
+
+def _form(case: Case) -> str:
+    return FORMS[registry.runtimes()[case.runtime].dialect]
 
 
 def _text(path: Path | None) -> str | None:

@@ -51,17 +51,18 @@ class Reference:
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """Export a network to ONNX at `path`."""
+    """Export a network at `path`: to ONNX, or to what `form` says (a runtime's dialect)."""
 
     workload: str
     batch_size: int
     dtype: str
     path: str
+    form: str = "onnx"
 
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeModel:
-    """Make a float32 ONNX file's form in a precision at `path`, calibrated on `data`."""
+    """Make a float32 file's form in a precision at `path`, calibrated on `data`."""
 
     workload: str
     model: str
@@ -69,6 +70,7 @@ class EdgeModel:
     batch_size: int
     data: str | None
     path: str
+    form: str = "onnx"  # of the file: the dialect of the runtime that runs it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +101,7 @@ class VisitRequest:
     check_batch: int | None
     reference: str | None = None
     no_reference: str | None = None
-    model: str | None = None  # an exported ONNX file
+    model: str | None = None  # an exported file
     check_model: str | None = None  # the same at the check's batch size
     keep: bool = False  # keep the program for the next visit (persistent children)
     memory_limit_bytes: int | None = None

@@ -66,7 +66,7 @@ class Runtime:
     """
 
     name: str
-    dialect: str  # torch | jax | onnx: which builder of a plug-in it uses
+    dialect: str  # torch | jax | onnx | tflite: the form of a plug-in that it takes
     library: str  # the module whose presence tells whether it is installed
     remedy: str  # the line that installs it
     summary: str
@@ -76,12 +76,12 @@ class Runtime:
     configure: Callable[[int], None]  # threads, before anything is prepared
     prepare_kernel: Callable[[Kernel, Case, Any], Program]  # (kernel, case, rng)
     prepare_workload: Callable[[Workload, Config, Case, Any, str | None], Program]
-    #                 (workload, config, case, rng, path of the exported ONNX file or None;
+    #                 (workload, config, case, rng, path of the exported file or None;
     #                  a case of a shortcut or hardening: build=, what makes its step)
     open_loop: Callable[..., Any] | None = (
         None  # (workload, config, LoopCase, seed): trains for real
     )
-    needs_export: bool = False  # a workload comes as an ONNX file, exported from torch
+    needs_export: bool = False  # a workload comes as a file of its dialect, exported from torch
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # --runtime-option
     default: bool = True  # taken when no --runtime is given
 

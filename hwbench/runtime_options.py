@@ -22,7 +22,7 @@ def check(asked: Sequence[str], runtimes: Sequence[str]) -> None:
             if not every:
                 raise BadInput(
                     f"--runtime-option {name}={value}: {', '.join(have)} has no such options:"
-                    " onnxruntime and openvino have"
+                    " onnxruntime, openvino and litert have"
                 )
             raise UnknownName("runtime option", name, every)
         if not any(value in values for values in takers.values()):

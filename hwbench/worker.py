@@ -55,6 +55,10 @@ def _describe(request: protocol.Describe) -> Any:
         from hwbench.dialects import onnx_models
 
         return onnx_models.facts(spec, request.name)
+    if spec.kind == "tflite":
+        from hwbench.dialects import tflite_models
+
+        return tflite_models.facts(spec, request.name)
     if spec.kind in ("file", "module") and not _is_torch(spec):
         from hwbench.dialects import flax_described
 
@@ -124,9 +128,10 @@ def _reference(request: protocol.Reference) -> Any:
 
 
 def _export(request: protocol.Export) -> Any:
-    from hwbench.dialects import onnx as dialect
+    from hwbench.dialects import litert, onnx
 
     network = registry.networks()[request.workload]
+    dialect: Any = {"onnx": onnx, "tflite": litert}[request.form]
     dialect.export_workload(
         network.workload, network.variant.config, request.batch_size, request.dtype, request.path
     )

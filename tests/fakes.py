@@ -21,7 +21,7 @@ from hwbench.protocol import Reply, VisitRequest, VisitResult
 
 FACTS = {
     name: RuntimeFacts(name=name, version="1.0", devices=("cpu",))
-    for name in ("torch", "torch-compile", "jax", "onnxruntime", "openvino")
+    for name in ("torch", "torch-compile", "jax", "onnxruntime", "openvino", "litert")
 }
 GEMM = Case(
     kind="kernel",

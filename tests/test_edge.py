@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from hwbench import (
+    edge_agreement,
     edge_facts,
     edge_figures,
     edge_limits,
@@ -23,7 +24,7 @@ from hwbench import (
 )
 from hwbench.case import Case
 from hwbench.cli import status_of
-from hwbench.edge_facts import EdgeModel
+from hwbench.edge_facts import Agreement, EdgeModel
 from hwbench.measurement import EdgeTerms, Measurement
 from tests import fakes
 from tests.test_own_models import here
@@ -112,14 +113,14 @@ def test_a_drone_loses_flight_time_to_its_computer(
 def test_mcnemars_p_is_the_binomials(b: int, c: int) -> None:
     stats = pytest.importorskip("scipy.stats")
     wanted = stats.binomtest(b, b + c).pvalue if b + c else 1.0
-    assert onnx_edge.mcnemar(b, c) == pytest.approx(wanted)
+    assert edge_agreement.mcnemar(b, c) == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 10), (7, 10), (128, 128), (119, 128)])
 def test_a_share_has_wilsons_interval(hits: int, n: int) -> None:
     stats = pytest.importorskip("scipy.stats")
     wanted = stats.binomtest(hits, n).proportion_ci(0.95, "wilson")
-    found = onnx_edge.share(hits / n, n)
+    found = edge_agreement.share(hits / n, n)
     assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), abs=1e-6)
 
 
@@ -139,6 +140,11 @@ def linear(path: str, classes: int = 4, features: int = 16, spread: float = 0.0)
     onnx.save(model, path)
 
 
+def agreed(path: str, batches: Iterator[Any], **more: Any) -> Agreement:
+    one, other = (onnx_edge.runner(Path(p)) for p in ("f.onnx", path))
+    return edge_agreement.agreement(one, other, batches, **more)
+
+
 def items(count: int, seed: int) -> list[tuple[Any, Any]]:
     """Return batches whose label is the class that the linear classifier gives."""
     rng = np.random.default_rng(seed)
@@ -155,9 +161,7 @@ def test_float16_is_half_the_size_and_nearly_the_same() -> None:
     assert onnx_edge.size_of(Path("h.onnx")) < 0.52 * onnx_edge.size_of(Path("f.onnx"))
     rng = np.random.default_rng(0)
     given = [((rng.standard_normal((1, 512)).astype("float32"),), None) for _ in range(20)]
-    told = onnx_edge.agreement(
-        Path("f.onnx"), Path("h.onnx"), iter(given), random=False, no_labels="none"
-    )
+    told = agreed("h.onnx", iter(given), random=False, no_labels="none")
     assert 0 < told.error_frac < 1e-3
     assert told.top1_frac is not None and told.top1_frac.point == 1.0
     found = onnx_edge.described(Path("h.onnx"), Path("f.onnx"), "float16", None, 0)
@@ -172,20 +176,16 @@ def test_int8_is_held_against_float32_on_the_same_items(precision: str) -> None:
     )
     kinds = {n.op_type for n in onnx.load("q.onnx").graph.node}
     assert kinds & ({"MatMulInteger"} if precision == "dynamic" else {"QuantizeLinear"})
-    told = onnx_edge.agreement(
-        Path("f.onnx"), Path("q.onnx"), iter(items(200, 2)), random=False, no_labels=None
-    )
+    told = agreed("q.onnx", iter(items(200, 2)), random=False, no_labels=None)
     assert told.items == 200 and 0 < told.error_frac < 0.03
     assert told.top1_frac is not None and told.top1_frac.point > 0.95
     assert told.float32_accuracy_frac is not None and told.float32_accuracy_frac.point == 1.0
     assert told.accuracy_frac is not None and told.only_quantised_right == 0
     wrong = round(200 * (1 - told.accuracy_frac.point))
     assert told.only_float32_right == wrong
-    assert told.mcnemar_p == pytest.approx(onnx_edge.mcnemar(wrong, 0))
-    bare = onnx_edge.agreement(
-        Path("f.onnx"), Path("q.onnx"), iter(items(20, 3)), random=True, no_labels="none"
-    )
-    assert (bare.top1_frac, bare.accuracy_frac, bare.reason) == (None, None, onnx_edge.RANDOM)
+    assert told.mcnemar_p == pytest.approx(edge_agreement.mcnemar(wrong, 0))
+    bare = agreed("q.onnx", iter(items(20, 3)), random=True, no_labels="none")
+    assert (bare.top1_frac, bare.accuracy_frac, bare.reason) == (None, None, edge_agreement.RANDOM)
 
 
 def run(*more: str) -> int:
@@ -227,7 +227,7 @@ def test_a_run_under_profiles(capsys: pytest.CaptureFixture[str]) -> None:
     model = static.edge.model
     assert model.model_bytes < 0.6 * model.float32_bytes == 0.6 * plain.edge.model.model_bytes
     assert model.agreement is not None and 0 < model.agreement.error_frac < 0.5
-    assert model.agreement.reason == onnx_edge.RANDOM and model.calibration_items == 128
+    assert model.agreement.reason == edge_agreement.RANDOM and model.calibration_items == 128
     mcu = found["mcu-class int8 static"]
     assert mcu.status == "skipped" and "no process" in (mcu.reason or "")
     assert mcu.edge is not None and mcu.edge.model is not None and mcu.edge.on_device is not None

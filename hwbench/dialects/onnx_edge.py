@@ -1,19 +1,16 @@
-"""ONNX files for the edge: quantised by onnxruntime, and held against their float32 form."""
+"""ONNX files for the edge: quantised by onnxruntime, and run to be compared."""
 
-import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from hwbench.dialects.libraries import load
-from hwbench.edge_facts import Agreement, EdgeModel, Share
+from hwbench.edge_facts import EdgeModel
 from hwbench.errors import BadInput, Unavailable, one_line
 
 REMEDY = "pip install 'hwbench-dl[onnx]'"
 ERRORS_ONLY = 3  # log_severity_level
-Z = 1.959964  # of a normal's middle 95 %
-RANDOM = "its weights are random: which class comes first says nothing of accuracy"
 Batch = tuple[Any, ...]
 
 
@@ -103,6 +100,13 @@ def _session(path: Path) -> Any:
         ) from None
 
 
+def runner(path: Path) -> Callable[[Batch], Any]:
+    """Return what runs a file on a batch and gives its first output."""
+    session = _session(path)
+    names = [i.name for i in session.get_inputs()]
+    return lambda batch: session.run(None, dict(zip(names, batch, strict=True)))[0]
+
+
 def described(
     path: Path, float32: Path, precision: str, calibration: str | None, items: int
 ) -> EdgeModel:
@@ -143,90 +147,3 @@ def _depthwise(path: Path) -> float:
             weights = shapes.get(node.input[1], ())
             found.append(groups > 1 and len(weights) > 1 and weights[1] == 1)
     return sum(found) / len(found) if found else 0.0
-
-
-def agreement(
-    float32: Path,
-    quantised: Path,
-    batches: Iterator[tuple[Batch, Any]],
-    *,
-    random: bool,
-    no_labels: str | None,
-) -> Agreement:
-    """Run both on the same batches of (inputs, labels) and return how far they agree.
-
-    `random`: the weights are nobody's, so that classes are not compared; `no_labels` says why
-    there is no accuracy, None where labels are given.
-    """
-    import numpy as np
-
-    one, other = _session(float32), _session(quantised)
-    names = [i.name for i in one.get_inputs()]
-    squares = difference = 0.0
-    same = items = answers = 0
-    rights: list[tuple[Any, Any]] = []
-    classes = True
-    for inputs, labels in batches:
-        given = dict(zip(names, inputs, strict=True))
-        wanted = np.asarray(one.run(None, given)[0], dtype="float64")
-        found = np.asarray(other.run(None, given)[0], dtype="float64")
-        squares += float(np.square(wanted).sum())
-        difference += float(np.square(found - wanted).sum())
-        items += len(wanted)
-        classes = classes and wanted.ndim >= 2 and wanted.shape[-1] > 1
-        if classes:
-            first, second = wanted.argmax(-1), found.argmax(-1)
-            same += int((first == second).sum())
-            answers += first.size
-            if no_labels is None and first.ndim == 1:
-                rights.append((first == labels, second == labels))
-    error = math.sqrt(difference / squares) if squares > 0 else float(difference > 0)
-    if random or not classes:
-        why = RANDOM if random else "its output is no row of classes"
-        return _agreed(items, error, None, None, why)
-    right = None
-    if rights:
-        right = tuple(np.concatenate(part) for part in zip(*rights, strict=True))
-    return _agreed(items, error, same / max(1, answers), right, no_labels)
-
-
-def _agreed(items: int, error: float, top1: float | None, right: Any, why: str | None) -> Agreement:
-    only_one = only_other = None
-    if right is not None:
-        one, other = right
-        only_one, only_other = int((one & ~other).sum()), int((other & ~one).sum())
-    return Agreement(
-        items=items,
-        error_frac=error,
-        top1_frac=None if top1 is None else share(top1, items),
-        accuracy_frac=None if right is None else share(float(right[1].mean()), items),
-        float32_accuracy_frac=None if right is None else share(float(right[0].mean()), items),
-        mcnemar_p=None if only_one is None or only_other is None else mcnemar(only_one, only_other),
-        only_float32_right=only_one,
-        only_quantised_right=only_other,
-        reason=why,
-    )
-
-
-def share(point: float, n: int) -> Share:
-    """Return a share of n items with Wilson's score interval at 95 % (Wilson 1927, JASA 22).
-
-    Of several answers an item, as tokens are, n counts items: those of one item go together.
-    """
-    z2 = Z * Z / n
-    middle = (point + z2 / 2) / (1 + z2)
-    half = Z / (1 + z2) * math.sqrt(point * (1 - point) / n + z2 / (4 * n))
-    return Share(point=point, low=max(0.0, middle - half), high=min(1.0, middle + half))
-
-
-def mcnemar(b: int, c: int) -> float:
-    """Return the two-sided exact p of McNemar's test: b and c pairs of which one alone is right.
-
-    Under the hypothesis that both are equally often right, min(b, c) is binomial (b + c, 1/2)
-    (McNemar 1947; the exact form of Dietterich 1998).
-    """
-    n = b + c
-    if n == 0:
-        return 1.0
-    tail = sum(math.comb(n, k) for k in range(min(b, c) + 1))
-    return float(min(1.0, 2 * tail / 2**n))

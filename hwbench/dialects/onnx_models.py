@@ -5,7 +5,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from hwbench.dialects import onnx_faults, onnx_flops
+from hwbench.dialects import graph_inputs, onnx_faults, onnx_flops
 from hwbench.dialects.libraries import load
 from hwbench.dialects.onnx_flops import dims_of
 from hwbench.dialects.user_code import wrong
@@ -15,11 +15,10 @@ from hwbench.model_spec import SIZES, ModelSpec
 from hwbench.own_draw import drawn
 
 REMEDY = "pip install 'hwbench-dl[onnx]'"
-SEQ, SIDE, VOCAB = 128, 224, 1000  # where the file leaves a size open
+SEQ, SIDE = 128, 224  # where the file leaves a size open
 ERRORS_ONLY = 3  # log_severity_level
 _TYPES = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9: "bool"}
 _HALVES = {10: "float16", 11: "float64", 16: "bfloat16"}
-_IDS = ("int32", "int64")
 
 
 def facts(spec: ModelSpec, name: str) -> ModelFacts:
@@ -43,7 +42,7 @@ def facts(spec: ModelSpec, name: str) -> ModelFacts:
     _tried(spec, path, given, inputs, batch or 1)
     shapes = {i.name: (batch or 1, *f.shape) for i, f in zip(given, inputs, strict=True)}
     flops, why = onnx_flops.counted(onnx, model, shapes)
-    sizes = _sizes(inputs)
+    sizes = graph_inputs.sizes(inputs)
     rounded = sum(
         n.op_type in ("QuantizeLinear", "ConvInteger", "MatMulInteger") for n in graph.node
     )
@@ -55,7 +54,7 @@ def facts(spec: ModelSpec, name: str) -> ModelFacts:
         summary=f"ONNX graph of {model.producer_name or 'an unknown producer'}, opset"
         f" {max((o.version for o in model.opset_import), default=0)}",
         library="onnx",
-        item="image" if "image" in sizes else "sequence" if "seq" in sizes else "item",
+        item=graph_inputs.item(sizes),
         batch_size=batch or 1,
         fixed_batch=batch is not None,
         inputs=inputs,
@@ -128,15 +127,7 @@ def _input(spec: ModelSpec, value: Any, notes: list[str]) -> TensorFacts:
         _size(spec, value.name, n, len(rest), dim, known, notes)
         for n, (dim, known) in enumerate(zip(dims, rest, strict=True))
     )
-    high = {"uint8": 255, "int8": 127}.get(kind, 1)
-    low = -128 if kind == "int8" else 0
-    if kind in _IDS:
-        high = VOCAB - 1
-        mask = any(w in value.name.lower() for w in ("mask", "type", "segment"))
-        high = 1 if mask else high
-        low = 1 if "mask" in value.name.lower() else 0
-        if high > 1:
-            notes.append(f"{value.name} is drawn from 0 to {high}: what it takes is not told")
+    low, high = graph_inputs.ranges(value.name, kind, notes)
     return TensorFacts(
         shape=shape,
         dtype=kind,  # type: ignore[arg-type]
@@ -171,15 +162,6 @@ def _check_sizes(spec: ModelSpec, given: list[Any]) -> None:
     if odd:
         have = f"it names {', '.join(sorted(named))}" if named else "all its sizes are fixed"
         raise wrong(spec, f"leaves no size {odd[0]} open: {have}")
-
-
-def _sizes(inputs: tuple[TensorFacts, ...]) -> dict[str, int]:
-    first = inputs[0]
-    if len(first.shape) == 3 and first.dtype == "float32":
-        return {"image": first.shape[2], "channels": first.shape[0]}
-    if len(first.shape) == 1 and first.dtype in _IDS:
-        return {"seq": first.shape[0], "vocab": first.high + 1}
-    return {"features": first.shape[0]} if len(first.shape) == 1 else {}
 
 
 def _version(graph: Any, weights: dict[str, tuple[int, ...]]) -> int:
