@@ -20,11 +20,12 @@ from hwbench.case import Kind, OptionValue
 from hwbench.cpu_power import CpuPower
 from hwbench.depth import DepthFit
 from hwbench.device import Device, Environment
-from hwbench.edge_facts import DeviceSightings, EdgeFacts
+from hwbench.edge_facts import EdgeFacts
 from hwbench.energy import Energy, EnergyPass, EnergyTerms, Power
 from hwbench.estimate_value import Estimate
 from hwbench.model_facts import ModelFacts
 from hwbench.probed import MeterFacts
+from hwbench.run_terms import DataTerms, EdgeTerms
 from hwbench.served import Serving
 from hwbench.sustained import Sustained, SustainedTerms
 from hwbench.taught import Taught
@@ -235,26 +236,6 @@ class Measurement:
     sustained_reason: str | None = None  # what ended it early
     verdict: Verdict | None = None
     warnings: tuple[Warned, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataTerms:
-    """The user's data that networks are trained on after the rounds, and the time for that."""
-
-    path: str
-    max_s: PositiveFloat
-
-
-@dataclass(frozen=True, kw_only=True)
-class EdgeTerms:
-    """What was asked of edge profiles instead of their own; null: their own."""
-
-    memory_bytes: PositiveInt | None = None
-    latency_bound_s: PositiveFloat | None = None
-    rate_per_s: PositiveFloat | None = None
-    threads: PositiveInt | None = None
-    data: str | None = None  # that int8 is calibrated and judged on
-    device: DeviceSightings | None = None  # --device-record
 
 
 @dataclass(frozen=True, kw_only=True)

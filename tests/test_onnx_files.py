@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwbench import edge_view, model_naming, own_draw, own_models, store
+from hwbench import edge_agreement, edge_view, model_naming, own_draw, own_models, store
 from hwbench.cli import status_of
 from hwbench.dialects import onnx_edge, onnx_faults
 from hwbench.errors import BadInput
@@ -139,9 +139,9 @@ def test_whole_numbers_are_drawn_in_the_type_that_a_file_takes(
         (own_draw.drawn(told, 2, np.random.default_rng(n)),) for n in range(8)
     ]  # what int8 is calibrated and judged on
     onnx_edge.quantise(Path("m.onnx"), Path("q.onnx"), "static", lambda: iter(batches))
-    agreed = onnx_edge.agreement(
-        Path("m.onnx"),
-        Path("q.onnx"),
+    agreed = edge_agreement.agreement(
+        onnx_edge.runner(Path("m.onnx")),
+        onnx_edge.runner(Path("q.onnx")),
         iter([(b, None) for b in batches]),
         random=False,
         no_labels="none",
