@@ -11,10 +11,11 @@ from hwbench.dataset import Dataset
 from hwbench.errors import BadInput, Unavailable
 from hwbench.journal import Header
 from hwbench.ledger import LOADER
-from hwbench.measurement import DataTerms, Measurement
+from hwbench.measurement import Measurement
 from hwbench.planning import Plan
 from hwbench.probing import Spawn
 from hwbench.protocol import VisitResult
+from hwbench.run_terms import DataTerms
 
 if TYPE_CHECKING:  # it makes use of this
     from hwbench.rounds import Rounds

@@ -49,3 +49,9 @@ def fits(name: str, layers: int, free_bytes: int | None, words: int) -> bool:
     made = registry.networks()[depth.cut(name, layers)]
     held = made.workload.parameters(made.variant.config) * words * WORD_BYTES
     return held <= ROOM_FRAC * free_bytes
+
+
+def cuts_of(name: str) -> tuple[str, ...]:
+    """Return the two cuts of a network that its blocks are counted from; itself if it has none."""
+    whole = registry.networks()[name].variant.config.get("layers", 0)
+    return (depth.cut(name, 1), depth.cut(name, 2)) if whole > 1 else (name,)

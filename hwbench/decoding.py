@@ -1,7 +1,7 @@
 """The contract of token by token generation: what a decoder's architecture gives to be served.
 
 A workload whose network generates text states `decoding(config, model, limit)`, which returns these
-parts of the torch module. Whoever drives them keeps the keys and values (`dialects.torch_decoding`).
+parts of the torch module. Who drives them keeps the keys and values (`dialects.torch_decoding`).
 """
 
 from collections.abc import Callable, Sequence

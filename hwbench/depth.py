@@ -10,7 +10,10 @@ MARK = "@layers="  # between a network's name and how many of its blocks it is c
 
 @dataclass(frozen=True, kw_only=True)
 class DepthMemory:
-    """Peak bytes: of everything but the blocks, of one block, and of the whole network."""
+    """Peak bytes: of everything but the blocks, of one block, and of the whole network.
+
+    `residual_frac` is what that misses of the shallowest cut's peak.
+    """
 
     fixed_bytes: float
     block_bytes: float

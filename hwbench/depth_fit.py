@@ -10,10 +10,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from hwbench import registry, stats
+from hwbench import parameter_bytes, registry, stats
 from hwbench.depth import DepthFit, DepthMemory, parted
 from hwbench.estimate_value import Estimate
 from hwbench.measurement import Measurement, Work
+from hwbench.units import ITEM_BYTES
 
 LEVEL = 0.90
 MODEL_FRAC = 0.03  # half of the narrowest interval: the line's own error
@@ -66,7 +67,7 @@ def _fit(key: Key, cuts: Mapping[int, Measurement]) -> DepthFit:
         block_s=block,
         wall_s=wall,
         residual_frac=residual,
-        memory=_memory(cuts, layers),
+        memory=_memory(name, cuts, layers),
         energy_j=energy,
         energy_reason=why,
         method=f"a line through {len(depths)} depths in each of {rounds} rounds, and 3 % for the"
@@ -123,7 +124,13 @@ def _whole(
     )
 
 
-def _memory(cuts: Mapping[int, Measurement], layers: int) -> DepthMemory | None:
+def _memory(name: str, cuts: Mapping[int, Measurement], layers: int) -> DepthMemory | None:
+    """Return the peak of the whole: the deepest cut's, and what each further block takes.
+
+    A block takes its weights, in training with gradient and moments, which is known; and the
+    activations that were counted. A line through the peaks themselves would tell less: allocators
+    keep what was freed, and a shallow network's peak lies in another part of its step.
+    """
     found = {
         d: peak
         for d, m in cuts.items()
@@ -131,15 +138,28 @@ def _memory(cuts: Mapping[int, Measurement], layers: int) -> DepthMemory | None:
     }
     if len(found) < LEAST:
         return None
-    depths, peaks = list(found), [float(p) for p in found.values()]
-    fixed, block = line(depths, peaks)
-    missed = [(fixed + block * d) / p - 1 for d, p in zip(depths, peaks, strict=True)]
+    shallow, deep = min(found), max(found)
+    block = _block_bytes(name, cuts[deep])
+    kept = [cuts[d].kept_bytes for d in (shallow, deep)]
+    if kept[0] is not None and kept[1] is not None:
+        block += (kept[1] - kept[0]) / (deep - shallow)
+    fixed = found[deep] - block * deep
     return DepthMemory(
         fixed_bytes=fixed,
         block_bytes=block,
         whole_bytes=max(0, round(fixed + block * layers)),
-        residual_frac=math.sqrt(sum(e * e for e in missed) / len(missed)),
+        residual_frac=abs((fixed + block * shallow) / found[shallow] - 1),
     )
+
+
+def _block_bytes(name: str, m: Measurement) -> float:
+    """Return the bytes of a block's weights as a case holds them, with gradients and moments."""
+    network = registry.networks()[name]
+    one, two = ({**network.variant.config, "layers": n} for n in (1, 2))
+    weights = network.workload.parameters(two) - network.workload.parameters(one)
+    if m.phase == "training":  # float32 whatever the step computes in
+        return float(weights * parameter_bytes.WORD_BYTES * (2 + parameter_bytes.moments_of(name)))
+    return float(weights * ITEM_BYTES[m.dtype])
 
 
 def _energy(cuts: Mapping[int, Measurement], layers: int) -> tuple[Estimate | None, str | None]:

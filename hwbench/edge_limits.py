@@ -3,7 +3,8 @@
 from hwbench import cpu, edge_facts
 from hwbench.case import Case
 from hwbench.edge_facts import EDGE
-from hwbench.measurement import EdgeTerms, Protocol
+from hwbench.measurement import Protocol
+from hwbench.run_terms import EdgeTerms
 
 # How the reasons of cases that do not fit begin.
 TOO_LARGE, NO_PROCESS = "does not fit", "no process of a runtime fits"

@@ -233,7 +233,9 @@ def size(value: int) -> str:
     """Return bytes as people read them."""
     if value < 1024**2:
         return f"{value / 1024:.3g} KiB"
-    return f"{value / 1024**2:.3g} MiB" if value < 1024**3 else f"{value / 1024**3:.3g} GiB"
+    if value < 1024**3:
+        return f"{value / 1024**2:.3g} MiB"
+    return f"{value / 1024**3:.3g} GiB" if value < 1000 * 1024**3 else f"{value / 1024**4:.3g} TiB"
 
 
 def _slow_dynamic(done: Sequence[Measurement]) -> bool:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hwbench import memory_fit
+from hwbench import memory_fit, parameter_bytes
 from hwbench.estimate_figures import Assumption
 from hwbench.loaders import Loaded
 from hwbench.montecarlo import Factor
@@ -145,8 +145,8 @@ def disk_assumption() -> Assumption:
 
 def checkpoint_bytes_of(name: str) -> float:
     """Return the bytes of a checkpoint: float32 weights and the optimiser's moments of each."""
-    words = 1 + memory_fit.moments_of(name)
-    return float(memory_fit.parameters_of(name) * words * memory_fit.WORD_BYTES)
+    words = 1 + parameter_bytes.moments_of(name)
+    return float(parameter_bytes.parameters_of(name) * words * parameter_bytes.WORD_BYTES)
 
 
 def loader_term(

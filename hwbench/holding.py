@@ -8,7 +8,7 @@ and the optimiser's moments. A shortcut or a hardening may train few of them: th
 
 from collections.abc import Mapping
 
-from hwbench import cgroup, memory_fit, nvml, registry
+from hwbench import cgroup, nvml, parameter_bytes, registry
 from hwbench.case import Case
 
 CPU = "cpu"
@@ -37,7 +37,7 @@ def too_large(case: Case, memory_bytes: Mapping[str, int]) -> str | None:
     parameters = network.workload.parameters(network.variant.config)
     copies, what = 1, "weights"
     if case.phase == "training" and case.way is None:
-        copies = 2 + memory_fit.moments_of(case.name)
+        copies = 2 + parameter_bytes.moments_of(case.name)
         what = "weights, gradients and moments" if copies > 2 else "weights and gradients"
     halved = case.device != CPU and case.phase == "inference" and case.dtype in _HALVES
     word_bytes = _HALF_BYTES if halved else _WORD_BYTES

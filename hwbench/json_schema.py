@@ -11,7 +11,17 @@ import types
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from hwbench import advised, compared, estimated, inspected, measurement, shortcut_rows, validation
+from hwbench import (
+    advised,
+    compared,
+    estimated,
+    inspected,
+    measurement,
+    memory_needs,
+    shortcut_rows,
+    tokens,
+    validation,
+)
 from hwbench.bounds import Bound
 from hwbench.errors import UnknownName
 
@@ -23,6 +33,8 @@ TREES: dict[str, tuple[type, str]] = {
     "compare": (compared.Comparison, compared.SCHEMA),
     "validation": (validation.Validation, validation.SCHEMA),
     "advice": (advised.Advice, advised.SCHEMA),
+    "memory": (memory_needs.MemoryFile, memory_needs.SCHEMA),
+    "serving": (tokens.ServingFile, tokens.SCHEMA),
     "inspection": (inspected.Inspection, inspected.SCHEMA),
 }
 

@@ -20,11 +20,12 @@ from hwbench.case import Kind, OptionValue
 from hwbench.cpu_power import CpuPower
 from hwbench.depth import DepthFit
 from hwbench.device import Device, Environment
-from hwbench.edge_facts import DeviceSightings, EdgeFacts
+from hwbench.edge_facts import EdgeFacts
 from hwbench.energy import Energy, EnergyPass, EnergyTerms, Power
 from hwbench.estimate_value import Estimate
 from hwbench.model_facts import ModelFacts
 from hwbench.probed import MeterFacts
+from hwbench.run_terms import DataTerms, EdgeTerms
 from hwbench.served import Serving
 from hwbench.sustained import Sustained, SustainedTerms
 from hwbench.taught import Taught
@@ -227,6 +228,7 @@ class Measurement:
     serving: Serving | None = None  # of a scenario that was asked for
     batch: BatchChoice | None = None  # how its batch size was found, where it was looked for
     taught: Taught | None = None  # of a step by a shortcut or a hardening
+    kept_bytes: NonNegativeInt | None = None  # of a cut's training: activations kept, counted
     edge: EdgeFacts | None = None  # under an edge profile: its limits, the file, the device itself
     loader: LoaderAdvice | None = None  # --data: the same training on the user's data
     loader_reason: str | None = None
@@ -234,26 +236,6 @@ class Measurement:
     sustained_reason: str | None = None  # what ended it early
     verdict: Verdict | None = None
     warnings: tuple[Warned, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataTerms:
-    """The user's data that networks are trained on after the rounds, and the time for that."""
-
-    path: str
-    max_s: PositiveFloat
-
-
-@dataclass(frozen=True, kw_only=True)
-class EdgeTerms:
-    """What was asked of edge profiles instead of their own; null: their own."""
-
-    memory_bytes: PositiveInt | None = None
-    latency_bound_s: PositiveFloat | None = None
-    rate_per_s: PositiveFloat | None = None
-    threads: PositiveInt | None = None
-    data: str | None = None  # that int8 is calibrated and judged on
-    device: DeviceSightings | None = None  # --device-record
 
 
 @dataclass(frozen=True, kw_only=True)

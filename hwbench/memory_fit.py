@@ -6,16 +6,13 @@ asks for rather too much there.
 """
 
 from dataclasses import replace
-from functools import cache
 
-from hwbench import registry
+from hwbench.parameter_bytes import WORD_BYTES, moments_of, parameters_of
 from hwbench.shortcut import Shortcut
 from hwbench.step_source import Step
 from hwbench.ways import Ways
-from hwbench.workload import Optimizer
 
 USABLE_FRAC = 0.92  # of a device's memory that a training may fill; methodology, batch sizes
-WORD_BYTES = 4
 
 
 def fits(step: Step, room_bytes: float | None) -> bool | None:
@@ -65,18 +62,3 @@ def _holds(
 def _fixed_bytes(workload: str, parameters: int, trained: int) -> float:
     """Return the bytes of the weights, and of gradients and moments of those that are trained."""
     return float(WORD_BYTES * (parameters + trained * (1 + moments_of(workload))))
-
-
-@cache
-def parameters_of(workload: str) -> int:
-    """Return the parameters of a workload's network."""
-    network = registry.networks()[workload]
-    return network.workload.parameters(network.variant.config)
-
-
-def moments_of(workload: str) -> int:
-    """Return how many numbers a workload's optimiser keeps of each weight."""
-    optimizer: Optimizer = registry.networks()[workload].workload.optimizer
-    if optimizer.name == "adamw":
-        return 2
-    return 1 if optimizer.momentum else 0

@@ -1,8 +1,8 @@
 """How a user names a model: `timm:NAME`, `hf:NAME`, `MODULE:FACTORY`, `FILE.py:FACTORY`.
 
 `FILE.onnx` and `FILE.tflite` name a graph, `lightning:MODULE:CLASS` a LightningModule. Sizes may
-follow after an `@`: `@image=288`, `@seq=256`, `@classes=10`. A spec is only taken apart here: nothing is
-imported.
+follow after an `@`: `@image=288`, `@seq=256`, `@classes=10`. A spec is only taken apart here:
+nothing is imported.
 """
 
 import re

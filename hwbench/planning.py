@@ -10,9 +10,10 @@ from hwbench import alternating, holding, own_models, registry, scenarios, sides
 from hwbench.batch import BatchChoice
 from hwbench.case import HARDENING, KERNEL_PHASES, Case
 from hwbench.edge_facts import QUANTISED
-from hwbench.measurement import EdgeTerms, Protocol, Work
+from hwbench.measurement import Protocol, Work
 from hwbench.probed import RuntimeFacts
 from hwbench.profile import ACCELERATOR, CPU, Profile, family
+from hwbench.run_terms import EdgeTerms
 from hwbench.selection import Selection, group, selected
 from hwbench.setting import OPTION
 
@@ -78,7 +79,8 @@ def plan(
         fresh_processes=profile.fresh_processes
         or selection.processes is not None
         or two
-        or bool(selection.edge_profiles),
+        or bool(selection.edge_profiles)
+        or bool(selection.blocks),  # the memory of each cut is told
         threads=threads,
         max_seconds=max_seconds,
         seed=1,

@@ -130,20 +130,11 @@ class Profile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generate:
-    """Time prompts and next tokens of a model, in `rounds` over all of them, `visit_s` each."""
+class CountMemory:
+    """Count what a network keeps of a forward pass, with fake tensors; `seq` instead of its own."""
 
     workload: str
-    runtime: str
-    device: str
-    dtype: str
-    threads: int
-    prompts: tuple[int, ...]
-    batches: tuple[int, ...]
-    contexts: tuple[int, ...]
-    rounds: int
-    visit_s: Seconds
-    memory_limit_bytes: int | None = None
+    seq: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +175,7 @@ class VisitResult:
     loader: LoaderAdvice | None = None  # of a loop on the user's data
     model_bytes: int | None = None  # of memory, under an edge profile: beside the library's
     edge: EdgeModelFacts | None = None  # what the file is
+    kept_bytes: int | None = None  # of a cut's training: activations that autograd keeps, counted
     operators: tuple[OperatorTime, ...] = ()  # under an edge profile, of the visit that checks
 
 

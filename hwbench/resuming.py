@@ -184,6 +184,7 @@ def _visits(m: Measurement) -> list[VisitResult]:
                 took_s=sum(s.wall_s for s in samples),
                 search=searches.get(number),
                 edge=m.edge.model if m.edge and first else None,
+                kept_bytes=m.kept_bytes if first else None,
                 model_bytes=m.edge.model_memory_bytes if m.edge and first else None,
                 operators=m.edge.operators if m.edge and first else (),
             )

@@ -9,7 +9,7 @@ step does not change (loader, evaluation) is so in every column.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hwbench import memory_fit, registry, row_figures
+from hwbench import parameter_bytes, registry, row_figures
 from hwbench.estimate_figures import Figure
 from hwbench.estimate_questions import Shared
 from hwbench.estimated import Plan
@@ -120,7 +120,7 @@ def _sum(way: str, of: Made, scratch: Made, tasks: int) -> _Sum:
 
 
 def _parameters(way: str, of: Made, workload: str, tasks: int) -> int | None:
-    own = memory_fit.parameters_of(workload)
+    own = parameter_bytes.parameters_of(workload)
     told = of.recipe.shortcut.measured if of.recipe else None
     if way == "separate":
         return own * tasks

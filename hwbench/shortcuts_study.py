@@ -14,9 +14,9 @@ from hwbench import (
     estimate,
     estimate_plan,
     instances,
-    memory_fit,
     openings,
     own_models,
+    parameter_bytes,
     registry,
     run,
     sharing,
@@ -198,7 +198,7 @@ def _with_scratch_memory(
     rows: Sequence[ShortcutRow], peak: int | None, request: Request
 ) -> tuple[ShortcutRow, ...]:
     """Return the rows; what has the network's own step has its memory and its parameters."""
-    own = memory_fit.parameters_of(request.workload)
+    own = parameter_bytes.parameters_of(request.workload)
     return tuple(
         r
         if r.shortcut not in registry.shortcuts().items or _measures(r.shortcut)

@@ -126,7 +126,8 @@ def _measured(
     latency, why = latencies(case, samples)
     medians = [stats.median(r) for r in calm_rounds(samples)]
     taught = next((v.taught for v in done if v.taught is not None), None)
-    bare = replace(bare, taught=taught, work=_work(bare, taught))
+    kept = next((v.kept_bytes for v in done if v.kept_bytes is not None), None)
+    bare = replace(bare, taught=taught, kept_bytes=kept, work=_work(bare, taught))
     measured = replace(
         bare,
         checked=next((v.checked for v in done if v.checked), None) or _unchecked(),

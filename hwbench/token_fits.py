@@ -1,4 +1,4 @@
-"""From the times of passes to how they grow: with a prompt, with a batch and its context.
+"""From the times of passes to how they grow: with a prompt, and of each batch with its context.
 
 Least squares of relative errors with no coefficient below zero, since no pass grows quicker by more
 work. With three of them every set of those that are not zero is tried, which is exact.
@@ -8,7 +8,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from hwbench.tokens import DecodeFit, DecodePoint, PrefillFit, PrefillPoint
+from hwbench.tokens import DecodeFit, DecodeLine, DecodePoint, PrefillFit, PrefillPoint
 
 
 def prefill(points: Sequence[PrefillPoint], times: Sequence[float]) -> PrefillFit:
@@ -19,10 +19,15 @@ def prefill(points: Sequence[PrefillPoint], times: Sequence[float]) -> PrefillFi
 
 
 def decode(points: Sequence[DecodePoint], times: Sequence[float]) -> DecodeFit:
-    """Return the fit of a pass's time; `times` are of the points, in seconds."""
-    rows = [(1.0, float(p.batch_size), float(p.batch_size * p.context)) for p in points]
-    (a, b, c), residual = _solved(rows, times)
-    return DecodeFit(a_s=a, b_s=b, c_s=c, residual_frac=residual)
+    """Return the lines of a pass's time; `times` are of the points, in seconds."""
+    lines, misses = [], []
+    for size in sorted({p.batch_size for p in points}):
+        mine = [(p, t) for p, t in zip(points, times, strict=True) if p.batch_size == size]
+        rows = [(1.0, float(p.context)) for p, _ in mine]
+        (a, c), residual = _solved(rows, [t for _, t in mine])
+        lines.append(DecodeLine(batch_size=size, a_s=a, c_s=c))
+        misses.append(residual)
+    return DecodeFit(lines=tuple(lines), residual_frac=max(misses))
 
 
 def _solved(

@@ -9,6 +9,23 @@ SCHEMA = "hwbench.serving/1"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Generate:
+    """Time prompts and next tokens of a model, in `rounds` over all of them, `visit_s` each."""
+
+    workload: str
+    runtime: str
+    device: str
+    dtype: str
+    threads: int
+    prompts: tuple[int, ...]
+    batches: tuple[int, ...]
+    contexts: tuple[int, ...]
+    rounds: int
+    visit_s: PositiveFloat
+    memory_limit_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PrefillPoint:
     """A prompt of `tokens` run at once: the median seconds of each round."""
 
@@ -52,17 +69,32 @@ class PrefillFit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DecodeFit:
-    """Seconds of a pass over B requests of up to n tokens: a + b B + c B n, none negative."""
+class DecodeLine:
+    """Seconds of a pass over `batch_size` requests of up to n tokens: a + c n, c not negative."""
 
+    batch_size: PositiveInt
     a_s: NonNegativeFloat
-    b_s: NonNegativeFloat
     c_s: NonNegativeFloat
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeFit:
+    """A line over the context for each batch that was measured; between two batches their mean by
+    distance, since kernels take steps of their own from batch to batch.
+    """
+
+    lines: tuple[DecodeLine, ...]  # by batch
     residual_frac: NonNegativeFloat
 
     def seconds(self, batch_size: float, context: float) -> float:
         """Return the time of a pass; `context` is that of the longest request."""
-        return self.a_s + (self.b_s + self.c_s * context) * batch_size
+        below = [x for x in self.lines if x.batch_size <= batch_size] or [self.lines[0]]
+        above = [x for x in self.lines if x.batch_size >= batch_size] or [self.lines[-1]]
+        low, high = below[-1], above[0]
+        apart = high.batch_size - low.batch_size
+        share = (batch_size - low.batch_size) / apart if apart else 0.0
+        ends = [x.a_s + x.c_s * context for x in (low, high)]
+        return ends[0] + share * (ends[1] - ends[0])
 
 
 @dataclass(frozen=True, kw_only=True)

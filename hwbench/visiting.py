@@ -7,13 +7,21 @@ timed apart from the rest.
 import gc
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hwbench import building, check, drawing, first_losses, interference, registry, serving, timing
+from hwbench import (
+    building,
+    check,
+    drawing,
+    first_losses,
+    interference,
+    registry,
+    serving,
+    timing,
+    visit_facts,
+)
 from hwbench.case import Case
-from hwbench.edge_facts import OperatorTime
 from hwbench.energy import EnergyPass
 from hwbench.failure import Failure, failure_of
 from hwbench.measurement import Checked, Conditions, Memory, Sample
@@ -85,6 +93,7 @@ class Visitor:
         finally:
             if request.keep:
                 self.kept[request.case.id] = ready
+        whole = new and timed.failure is None
         result = VisitResult(
             id=request.case.id,
             status="ok" if timed.failure is None else "failed",
@@ -104,7 +113,8 @@ class Visitor:
             took_s=self.clock() - began,
             search=timed.search,
             model_bytes=self._model_memory.of(memory.host),
-            operators=_operators(ready, request) if new and timed.failure is None else (),
+            kept_bytes=visit_facts.kept_bytes(request) if whole else None,
+            operators=visit_facts.operators(ready.program, request) if whole else (),
         )
         if not request.keep:
             del ready
@@ -263,20 +273,6 @@ def _sample(taken: timing.Taken, request: VisitRequest) -> Sample:
         process=request.process,
         disturbed=taken.disturbed,
     )
-
-
-def _operators(ready: Ready, request: VisitRequest) -> tuple[OperatorTime, ...]:
-    """Return where the time of an inference under an edge profile goes, where a runtime tells.
-
-    It takes a program more, so that the profile's memory does not hold any longer.
-    """
-    tell = ready.program.operators
-    if request.model_limit_bytes is None or not request.check or tell is None:
-        return ()
-    limit_memory(request.memory_limit_bytes)
-    with suppress(Exception):  # the times are told without it
-        return tell()
-    return ()
 
 
 def _visit_rng(request: VisitRequest) -> Any:

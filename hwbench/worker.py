@@ -11,9 +11,11 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from hwbench import (
+    blocks,
     codec,
     edge_making,
     learning_asks,
@@ -22,11 +24,12 @@ from hwbench import (
     own_models,
     protocol,
     registry,
+    tokens,
 )
 from hwbench.failure import failure_of
 from hwbench.learning_child import Learner
 from hwbench.looping import Looper
-from hwbench.memory_use import peak_bytes, reset_peak
+from hwbench.memory_use import limit_memory, peak_bytes, reset_peak
 from hwbench.visiting import Visitor
 
 
@@ -85,7 +88,17 @@ def _profile(request: protocol.Profile) -> Any:
     return torch_profile.profiled(network.workload, network.variant.config, case, rng, memory)
 
 
-def _generate(request: protocol.Generate) -> Any:
+def _count_memory(request: protocol.CountMemory) -> Any:
+    from hwbench.dialects import torch_memory
+
+    cuts = [registry.networks()[n] for n in blocks.cuts_of(request.workload)]
+    configs = [
+        {**cut.variant.config, **({"seq": request.seq} if request.seq else {})} for cut in cuts
+    ]
+    return torch_memory.counted(cuts[0].workload, configs)
+
+
+def _generate(request: tokens.Generate) -> Any:
     from hwbench.dialects import torch_generating
 
     registry.runtimes()[request.runtime].configure(request.threads)
@@ -136,7 +149,8 @@ def serve(lines: Any, answer: Callable[[str], None]) -> None:
         "edge_model": (protocol.EdgeModel, edge_making.make),
         "visit": (protocol.VisitRequest, visitor.visit),
         "profile": (protocol.Profile, _profile),
-        "generate": (protocol.Generate, _generate),
+        "count_memory": (protocol.CountMemory, _count_memory),
+        "generate": (tokens.Generate, _generate),
         "losses": (protocol.LossesRequest, visitor.losses),
         "open_loop": (loop.OpenLoop, looper.open),
         "loop_part": (loop.LoopPart, looper.part),

@@ -25,7 +25,8 @@ from hwbench import (
 from hwbench.case import Case
 from hwbench.cli import status_of
 from hwbench.edge_facts import Agreement, EdgeModel
-from hwbench.measurement import EdgeTerms, Measurement
+from hwbench.measurement import Measurement
+from hwbench.run_terms import EdgeTerms
 from tests import fakes
 from tests.test_own_models import here
 from tests.test_torch_loop import photographs

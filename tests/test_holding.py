@@ -32,7 +32,9 @@ def case(name: str, phase: str = "inference", device: str = "cpu", dtype: str = 
 
 def test_the_bytes_needed_and_present_are_told() -> None:
     told = holding.too_large(case("llama_70b"), {"cpu": 24 * GB})
-    assert told and told.startswith("needs 282 GB for its weights, the machine has 24.0 GB: --blocks")
+    assert told and told.startswith(
+        "needs 282 GB for its weights, the machine has 24.0 GB: --blocks"
+    )
     told = holding.too_large(case("llama_8b", "training"), {"cpu": 64 * GB})
     assert told and told.startswith(
         "needs 128 GB for its weights, gradients and moments, the machine has 64.0 GB: --blocks"

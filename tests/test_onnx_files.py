@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwbench import edge_view, model_naming, own_draw, own_models, store
+from hwbench import edge_agreement, edge_view, model_naming, own_draw, own_models, store
 from hwbench.cli import status_of
-from hwbench.dialects import onnx_faults
+from hwbench.dialects import onnx_edge, onnx_faults
 from hwbench.errors import BadInput
 from tests import fakes
 from tests.test_own_models import here
@@ -129,19 +129,27 @@ def test_whole_numbers_are_drawn_in_the_type_that_a_file_takes(
         ir_version=8,
     )
     Path("m.onnx").write_bytes(model.SerializeToString())
-    command = ["run", "--model", "m.onnx", "--profile", "smoke", "--edge-profile", "phone",
-               "--out", "r.json"]  # fmt: skip
-    assert status_of(command) == 0
-    record = store.load(Path("r.json"))
-    assert {m.status for m in record.measurements} == {"ok"}
-    (told,) = record.models[0].inputs
+    (name,) = model_naming.named(["m.onnx"], here)  # which runs it once
+    facts = own_models.facts_of(name)
+    assert facts is not None
+    (told,) = facts.inputs
     assert (told.dtype, told.low, told.high) == (dtype, low, high)
     assert own_draw.drawn(told, 3, np.random.default_rng(0)).dtype == dtype
+    batches = [
+        (own_draw.drawn(told, 2, np.random.default_rng(n)),) for n in range(8)
+    ]  # what int8 is calibrated and judged on
+    onnx_edge.quantise(Path("m.onnx"), Path("q.onnx"), "static", lambda: iter(batches))
+    agreed = edge_agreement.agreement(
+        onnx_edge.runner(Path("m.onnx")),
+        onnx_edge.runner(Path("q.onnx")),
+        iter([(b, None) for b in batches]),
+        random=False,
+        no_labels="none",
+    )
+    assert agreed.items == 16 and agreed.error_frac < 0.05
 
 
 def test_a_file_that_is_quantised_already_is_not_taken_for_float32() -> None:
-    from hwbench.dialects import onnx_edge
-
     write("m.onnx")
     rng = np.random.default_rng(0)
     batches = [(rng.standard_normal((1, 4), dtype="float32"),) for _ in range(8)]

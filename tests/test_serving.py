@@ -1,354 +1,324 @@
-from collections.abc import Callable
+"""`hwbench serving`: passes token by token, how they grow, continuous batching, dollars."""
+
+import itertools
+import json
+import math
+import random
 from dataclasses import replace
-from decimal import Decimal, localcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from hwbench import scenarios, serving
-from hwbench.arrivals import gaps, serve_open, simulated_over, wait_until
-from hwbench.early_stopping import estimate, official_queries
-from hwbench.protocol import VisitRequest
-from hwbench.runtime import Program
-from hwbench.served import Search, Terms
-from hwbench.server_search import ServerSearch
-from hwbench.timing import Pace
-from tests.fakes import INFERENCE, FakeClock
-
-SERVER = replace(INFERENCE, scenario="server", batch_size=1, options={"latency_bound_s": 0.1})
-
-
-class Machine:
-    """A server on a clock of its own; query number n takes `service_s(n)`."""
-
-    def __init__(self, service_s: Callable[[int], float]) -> None:
-        self.clock, self.service_s = FakeClock(), service_s
-        self.served = 0
-        self.slept: list[float] = []
-
-    def serve(self) -> None:
-        self.clock.advance(self.service_s(self.served))
-        self.served += 1
-
-    def sleep(self, seconds: float) -> None:
-        assert seconds > 0
-        self.slept.append(seconds)
-        self.clock.advance(seconds)
-
-    def search(self, bound_s: float, budget_s: float, seed: int = 1, **more: Any) -> ServerSearch:
-        fields: dict[str, Any] = {"services_s": [self.service_s(0)] * 100, **more}
-        return ServerSearch(
-            serve=self.serve,
-            bound_s=bound_s,
-            budget_s=budget_s,
-            clock=self.clock,
-            sleep=self.sleep,
-            seed=(seed,),
-            spin_s=0.0,
-            **fields,
-        )
-
-
-def _md1_wait_cdf(rate_per_s: float, service_s: float, wait_s: float) -> Decimal:
-    """Return P(W <= wait) of M/D/1 (Erlang 1909), in 100 digits: its terms alternate and cancel.
-
-    (1 - rho) sum over k <= x/D of (-rate (x - kD))^k / k! e^(rate (x - kD))
-    """
-    with localcontext() as context:
-        context.prec = 100
-        rate, service, wait = Decimal(rate_per_s), Decimal(service_s), Decimal(wait_s)
-        total, factorial, k = Decimal(0), Decimal(1), 0
-        while k * service <= wait:
-            factorial *= max(1, k)
-            x = rate * (wait - k * service)
-            total += ((-x) ** k if k else Decimal(1)) / factorial * x.exp()
-            k += 1
-        return (1 - rate * service) * total
-
-
-def _md1_rate(service_s: float, bound_s: float) -> float:
-    """Return the rate whose 99th percentile of wait plus service is the bound, by bisection."""
-    low, high = 0.0, 1 / service_s
-    for _ in range(50):
-        middle = (low + high) / 2
-        if _md1_wait_cdf(middle, service_s, bound_s - service_s) >= Decimal("0.99"):
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-def test_the_closed_form_is_that_of_a_simulated_queue() -> None:
-    rate = _md1_rate(0.01, 0.08)
-    services_s = [0.01] * 1_000_000
-    over = [
-        simulated_over(rate, services_s, rng.exponential(size=len(services_s)).tolist(), 0.08)
-        for rng in map(np.random.default_rng, range(4))
-    ]
-    assert np.mean(over) == pytest.approx(0.01, rel=0.06)
-    assert float(_md1_wait_cdf(50.0, 0.01, 0.0)) == pytest.approx(0.5)  # 1 - rho
-
-
-@pytest.mark.parametrize("bound_s", [0.08, 0.2])
-def test_the_found_rate_is_that_of_the_closed_form(bound_s: float) -> None:
-    """Constant service, MLPerf's number of queries in each trial: M/D/1 to 2 %."""
-    machine = Machine(lambda n: 0.01)
-    found = machine.search(bound_s, budget_s=50_000.0).run()
-    assert found.ended == "found" and found.reason is None
-    assert {t.planned for t in found.trials} == {official_queries(0.99)}
-    truth = _md1_rate(0.01, bound_s)
-    assert found.rate_per_s == pytest.approx(truth, rel=0.02)
-    assert found.high_per_s is not None and found.rate_per_s is not None
-    assert found.rate_per_s < found.high_per_s <= 1.02 * found.rate_per_s
-    assert machine.clock.now - 128.0 <= 50_000.0
-
-
-def test_arrivals_are_poisson_and_the_same_at_every_rate() -> None:
-    stats = pytest.importorskip("scipy.stats")
-    slow, fast = gaps(10.0, (1, 2)), gaps(1000.0, (1, 2))
-    pairs = [(next(slow), next(fast)) for _ in range(5_000)]
-    assert all(a == pytest.approx(100 * b) for a, b in pairs)
-    assert stats.kstest([10 * a for a, _ in pairs], "expon").pvalue > 0.01
-    assert next(gaps(10.0, (1, 3))) != pairs[0][0]
-
-
-def test_a_stall_is_in_every_latency_that_waited_for_it() -> None:
-    """200 ms in one of 5,000 queries: a closed loop has it once, an open one in its p99."""
-    machine = Machine(lambda n: 0.200 if n == 2_500 else 0.001)
-    done = serve_open(
-        machine.serve, gaps(400.0, (1,)), 5_000, 9.0, 5_000, machine.clock, machine.sleep, 0.0
-    )
-    opened = estimate(done.latencies_s, 0.99).value_s
-    closed = estimate([0.200 if n == 2_500 else 0.001 for n in range(5_000)], 0.99).value_s
-    assert closed == 0.001
-    assert opened is not None and opened > 0.1
-    queued = [latency for latency in done.latencies_s[2_500:2_600] if latency > 0.05]
-    assert len(queued) > 50  # those that came meanwhile, each with its own wait
-
-
-def test_latency_counts_from_the_intended_start() -> None:
-    machine = Machine(lambda n: 1.0)
-    arrivals = iter([0.5, 0.25, 0.25, 10.0])
-    done = serve_open(machine.serve, arrivals, 4, 1.5, 4, machine.clock, machine.sleep, 0.0)
-    assert done.latencies_s == pytest.approx([1.0, 1.75, 2.5, 1.0])
-    assert (done.over, sum(done.services_s), done.late_s) == (2, 4.0, 0.0)
-    assert machine.slept == pytest.approx([0.5, 7.5])
-
-
-def test_a_sleep_that_overshoots_is_in_the_latency_and_said() -> None:
-    machine = Machine(lambda n: 1.0)
-    lazy = lambda s: machine.clock.advance(s + 0.125)  # noqa: E731
-    done = serve_open(machine.serve, iter([2.0]), 1, 9.0, 1, machine.clock, lazy, 0.0)
-    assert done.latencies_s == [1.125]
-    assert done.late_s == 0.125
-
-
-def test_a_wait_sleeps_until_the_last_millisecond_and_watches_the_clock_from_there() -> None:
-    clock, slept = FakeClock(step_s=0.0001), []
-
-    def sleep(seconds: float) -> None:
-        slept.append(seconds)
-        clock.advance(seconds)
-
-    wait_until(clock.now + 0.5, clock, sleep, spin_s=0.001)
-    assert len(slept) == 1 and slept[0] == pytest.approx(0.499, abs=0.0002)
-    assert clock.now == pytest.approx(128.5, abs=0.0002)
-    wait_until(clock.now - 1.0, clock, sleep)
-    assert len(slept) == 1
-
-
-def test_a_trial_ends_when_it_cannot_pass_any_more() -> None:
-    machine = Machine(lambda n: 1.0)
-    done = serve_open(
-        machine.serve, iter([0.5] * 100), 100, 1.25, 3, machine.clock, machine.sleep, 0.0
-    )
-    assert (len(done.latencies_s), done.over) == (5, 4)
-
-
-def test_a_server_that_hangs_on_is_broken_off() -> None:
-    machine = Machine(lambda n: 0.001 if n < 500 else 50.0)
-    found = machine.search(bound_s=1_000.0, budget_s=10.0, services_s=[0.001] * 100).run()
-    assert machine.clock.now - 128.0 < 10.0 * 1.5 + 50.0 + 1.0
-    assert found.ended == "time" and found.reason
-
-
-def test_a_bound_below_the_service_time_gives_no_rate() -> None:
-    found = Machine(lambda n: 0.01).search(bound_s=0.005, budget_s=60.0).run()
-    assert (found.ended, found.rate_per_s, found.trials) == ("bound", None, ())
-    assert "100 of 100 service times alone" in (found.reason or "")
-
-
-def test_one_slow_service_time_of_many_does_not_end_the_search() -> None:
-    machine = Machine(lambda n: 0.01)
-    found = machine.search(0.1, 4_000.0, services_s=[0.01] * 99 + [0.3]).run()
-    assert found.rate_per_s is not None
-
-
-def test_too_little_time_for_one_trial_is_said_with_the_time_it_takes() -> None:
-    for budget_s in (-1.0, 0.0, 3.0):
-        found = Machine(lambda n: 0.01).search(0.1, budget_s).run()
-        assert (found.ended, found.rate_per_s, found.trials) == ("time", None, ())
-        assert "459 queries" in (found.reason or "") and "--max-seconds" in (found.reason or "")
-
-
-def test_a_bracket_that_time_left_wide_is_reported_as_it_is() -> None:
-    machine = Machine(lambda n: 0.01)
-    found = machine.search(0.1, 25.0).run()  # of which 459 queries take 6 s or more
-    assert found.ended == "time"
-    assert found.rate_per_s and found.high_per_s and found.rate_per_s < found.high_per_s
-    assert max(t.rate_per_s for t in found.trials if t.passed) == found.rate_per_s
-    assert "25 s of this visit were up" in (found.reason or "")
-
-
-def test_a_bound_that_a_short_trial_cannot_reach_is_held_below_the_capacity() -> None:
-    """Bound 60 s, service 10 ms: no trial of some minutes would see the queue grow so long."""
-    found = Machine(lambda n: 0.01).search(60.0, 600.0).run()
-    assert found.high_basis == "capacity"
-    assert found.high_per_s == pytest.approx(100.0)
-    assert found.rate_per_s is not None and 97.0 < found.rate_per_s < 100.0
-    assert all(t.rate_per_s < 100.0 for t in found.trials)
-
-
-def test_a_machine_slower_than_it_looked_is_followed_down_or_given_up() -> None:
-    slower = Machine(lambda n: 0.02)
-    found = slower.search(0.2, 4_000.0, services_s=[0.01] * 100).run()
-    assert found.rate_per_s is not None
-    assert found.rate_per_s == pytest.approx(_md1_rate(0.02, 0.2), rel=0.06)
-    hopeless = Machine(lambda n: 5.0)
-    gone = hopeless.search(0.1, 100_000.0, services_s=[0.01] * 100).run()
-    assert (gone.ended, gone.rate_per_s) == ("bound", None)
-    assert "service times alone" in (gone.reason or "")
-
-
-def test_a_rate_that_failed_for_a_stall_is_tried_again_and_the_contradiction_told() -> None:
-    steady = Machine(lambda n: 0.01)
-    expected = steady.search(0.1, 20_000.0, percentile=0.9).run()
-    assert expected.trials[0].passed and expected.rate_per_s is not None
-    stalled = Machine(lambda n: 200.0 if n == 100 else 0.01)  # in the first trial alone
-    found = stalled.search(0.1, 20_000.0, percentile=0.9).run()
-    first = found.trials[0]
-    assert not first.passed
-    assert found.ended == "not_monotone"
-    assert f"{first.rate_per_s:.4g}/s failed and then passed" in (found.reason or "")
-    assert found.rate_per_s == pytest.approx(expected.rate_per_s, rel=0.02)
-
-
-def test_outcomes_of_a_steady_server_do_not_contradict_each_other() -> None:
-    for seed in range(6):
-        found = Machine(lambda n: 0.01).search(0.1, 600.0, seed).run()
-        outcomes = {t.rate_per_s: t.passed for t in found.trials}
-        passed = [r for r, ok in outcomes.items() if ok]
-        failed = [r for r, ok in outcomes.items() if not ok]
-        assert found.ended in ("found", "time")
-        assert not passed or not failed or max(passed) < min(failed)
-
-
-def test_waits_with_nothing_to_do_show_that_others_had_the_processor() -> None:
-    machine = Machine(lambda n: 0.01)
-    found = ServerSearch(
-        serve=machine.serve,
-        services_s=[0.01] * 100,
-        bound_s=0.05,
-        budget_s=600.0,
-        clock=machine.clock,
-        sleep=lambda s: machine.clock.advance(s + 0.045),  # each wait ends late
-        spin_s=0.0,
-    ).run()
-    assert found.ended in ("none", "time") and found.rate_per_s is None
-    assert "something else had the processor" in (found.reason or "")
-    assert max(t.late_s for t in found.trials) == pytest.approx(0.045)
-
-
-# The child's side: a visit in each scenario.
-
-
-def _visited(case: Any, service_s: float, budget_s: float) -> tuple[Any, Search | None, Machine]:
-    machine = Machine(lambda n: service_s)
-    never: Any = None
-    program = Program(
-        step=lambda: None, wait=lambda r: machine.serve(), renew=lambda rng: None, answer=never
-    )
-    pace = Pace(visit_s=0.2, min_samples=5, sample_s=0.01, max_samples=20)
-    request = VisitRequest(
-        case=case,
-        threads=1,
-        pace=scenarios.paced(pace, case, 2, budget_s),
-        round=1,
-        process=0,
-        run_start=0.0,
-        seed=1,
-        check=False,
-        check_batch=None,
-        serving=scenarios.terms(case, 2, budget_s),
-    )
-    visit, found = serving.visit(program, request, machine.clock, machine.sleep, 0.0)
-    return visit, found, machine
-
-
-def test_a_server_visit_has_samples_and_a_search_of_its_round() -> None:
-    visit, found, machine = _visited(SERVER, 0.01, 100.0)
-    assert found is not None and found.round == 1 and found.rate_per_s is not None
-    assert {t.loops for t in visit.samples} == {1}
-    assert machine.clock.now - 128.0 < 101.0
-    assert found.budget_s < 100.0  # what the samples took is of the same time
-
-
-def test_a_server_visit_without_time_still_has_samples_and_says_why() -> None:
-    visit, found, _ = _visited(SERVER, 0.01, 0.0)
-    assert visit.samples
-    assert found is not None and found.rate_per_s is None and found.reason
-
-
-@pytest.mark.parametrize(
-    ("name", "least"), [("single_stream", 64 // 2), ("multi_stream", 662 // 2)]
+from hwbench import (
+    arrivals,
+    codec,
+    registry,
+    serve_tokens,
+    serving_view,
+    token_costs,
+    token_figures,
+    token_fits,
+    token_lengths,
+    token_sim,
 )
-def test_streams_are_timed_one_by_one_and_often_enough(name: str, least: int) -> None:
-    case = replace(INFERENCE, scenario=name, batch_size=8)
-    for service_s in (1e-5, 0.03):
-        visit, found, _ = _visited(case, service_s, 60.0)
-        assert found is None
-        assert {t.loops for t in visit.samples} == {1}
-        assert len(visit.samples) >= least
-    _, _, machine = _visited(case, 3.0, 20.0)
-    assert machine.clock.now - 128.0 < 40.0  # the budget, the warm-up and the last one
+from hwbench.child import ChildFailed
+from hwbench.cli import status_of
+from hwbench.errors import BadInput
+from hwbench.protocol import Reply
+from hwbench.serve_tokens import Options
+from hwbench.token_sim import Asked
+from hwbench.tokens import DecodePoint, PrefillPoint, TokenTimes
+from tests import fakes
 
-
-def test_an_offline_visit_makes_its_share_of_the_samples_or_what_the_time_allows() -> None:
-    case = replace(INFERENCE, scenario="offline", batch_size=32)
-    visit, _, _ = _visited(case, 0.001, 60.0)
-    assert sum(t.loops for t in visit.samples) * 32 >= 24_576 / 2
-    short, _, machine = _visited(case, 0.5, 20.0)
-    assert sum(t.loops for t in short.samples) * 32 < 24_576 / 2
-    assert 19.0 < machine.clock.now - 128.0 < 23.0
-
-
-def test_without_terms_a_visit_is_as_any_other() -> None:
-    machine = Machine(lambda n: 0.02)
-    never: Any = None
-    program = Program(
-        step=lambda: None, wait=lambda r: machine.serve(), renew=lambda rng: None, answer=never
+GENERATING = [
+    n for n, net in sorted(registry.networks().items.items())
+    if (net.workload.decoding and n.endswith("_small_small")) or n in (
+        "llama_1b_small", "llama_8b_small", "qwen_moe_30b_a3b_small",
     )
-    request = VisitRequest(
-        case=INFERENCE,
-        threads=1,
-        pace=Pace(visit_s=0.2, min_samples=5),
-        round=0,
-        process=0,
-        run_start=0.0,
-        seed=1,
-        check=False,
-        check_batch=None,
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fakes.isolate(monkeypatch, tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+
+# --- token by token ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", GENERATING)
+def test_each_token_has_the_logits_of_the_whole_sequence(name: str) -> None:
+    """Requests of different lengths in one batch, one of them moved to another slot on the way."""
+    torch = pytest.importorskip("torch")
+    from hwbench.dialects.torch import network
+    from hwbench.dialects.torch_decoding import Engine
+
+    net = registry.networks()[name]
+    config = net.variant.config
+    decoding = net.workload.decoding
+    assert decoding is not None
+    with torch.inference_mode():
+        model = network(torch, net.workload, config).double().eval()
+        ids = torch.from_numpy(net.workload.inputs(config, 3, np.random.default_rng(0))[0])
+        whole, limit = model(ids), ids.shape[1]
+        scale = whole.abs().max()
+        engine = Engine(torch, decoding(config, model, limit), 4, limit, torch.float64, "cpu")
+        lengths = [5, 9, 3]
+        for slot, n in enumerate(lengths):
+            found = engine.prefill(slot, ids[slot : slot + 1, :n])
+            assert (found[0] - whole[slot, n - 1]).abs().max() < 1e-12 * scale
+        rows = [0, 1, 2]
+        for step in range(8):
+            if step == 4:  # the first is over, and the last takes its place
+                engine.move(2, 0)
+                rows = [2, 1]
+            at = torch.tensor([lengths[r] + step for r in rows])
+            given = torch.stack([ids[r, p] for r, p in zip(rows, at, strict=True)])
+            found = engine.decode(given, at, int(at.max()) + 1)
+            for slot, (r, p) in enumerate(zip(rows, at, strict=True)):
+                assert (found[slot] - whole[r, p]).abs().max() < 1e-12 * scale
+
+
+# --- how passes grow -----------------------------------------------------------------------------
+
+
+def test_prompts_are_fitted_as_scipys_nonnegative_least_squares_does() -> None:
+    optimize = pytest.importorskip("scipy.optimize")
+    rng = np.random.default_rng(3)
+    points = [PrefillPoint(tokens=n, rounds_s=(1.0,)) for n in (16, 64, 128, 512)]
+    for truth in ((0.01, 2e-4, 1e-7), (0.0, 1e-3, 0.0), (0.02, 0.0, 3e-7)):
+        times = [
+            float((truth[0] + truth[1] * p.tokens + truth[2] * p.tokens**2)
+            * (1 + 0.03 * rng.standard_normal()))
+            for p in points
+        ]  # fmt: skip
+        found = token_fits.prefill(points, times)
+        rows = np.array([[1, p.tokens, p.tokens**2] for p in points]) / np.array(times)[:, None]
+        scale = rows.max(axis=0)
+        wanted, norm = optimize.nnls(rows / scale, np.ones(4))
+        assert (found.a_s, found.b_s, found.c_s) == pytest.approx(tuple(wanted / scale), abs=1e-12)
+        assert found.residual_frac == pytest.approx(norm / 2, abs=1e-9)
+
+
+def times_of(
+    prefill: Any = lambda n: 0.002 * n, decode: Any = lambda b, n: 0.02 + 0.002 * b + 1e-6 * b * n
+) -> TokenTimes:
+    """Return what a child would measure of these times, the rounds one percent apart."""
+    rounds = (0.99, 1.0, 1.01)
+    return TokenTimes(
+        prefill=tuple(
+            PrefillPoint(tokens=n, rounds_s=tuple(r * prefill(n) for r in rounds))
+            for n in (32, 64, 128)
+        ),
+        decode=tuple(
+            DecodePoint(batch_size=b, context=n, rounds_s=tuple(r * decode(b, n) for r in rounds))
+            for b in (1, 2, 4, 8) for n in (33, 192)
+        ),
+        weights_bytes=400_000_000,
+        cache_bytes_per_token=73_728,
+        copy_bytes_per_s=4e10,
+        peak_bytes=10**9,
+    )  # fmt: skip
+
+
+def test_a_pass_is_told_at_batches_and_contexts_between_those_measured() -> None:
+    pooled = token_figures.fits(times_of()).pooled
+    for b, n in ((1, 33), (8, 192), (3, 100), (6, 150)):
+        assert pooled.decode.seconds(b, n) == pytest.approx(0.02 + 0.002 * b + 1e-6 * b * n)
+    assert pooled.prefill.seconds(100) == pytest.approx(0.2)
+
+    def steps(b: int, n: int) -> float:
+        return {1: 0.04, 2: 0.08, 4: 0.05, 8: 0.06}[b]  # as kernels do: no line goes through
+
+    assert token_figures.fits(times_of(decode=steps)).pooled.decode.seconds(3, 50) == pytest.approx(
+        0.065
     )
-    visit, found = serving.visit(program, request, machine.clock)
-    assert found is None and len(visit.samples) == 10
 
 
-def test_terms_and_budgets_follow_the_run() -> None:
-    assert scenarios.terms(SERVER, 2, 20.0) == Terms(budget_s=20.0)
-    assert scenarios.visit_budget_s(1, 2, None, asked=False) == 60.0
-    assert scenarios.visit_budget_s(1, 2, 285.0, asked=False) == 60.0
-    assert scenarios.visit_budget_s(1, 2, 600.0, asked=True) == pytest.approx(270.0)
-    assert scenarios.visit_budget_s(2, 3, 56.0, asked=False) == 20.0
-    assert scenarios.visit_budget_s(18, 3, 56.0, asked=False) == pytest.approx(2.8)
-    assert scenarios.visit_budget_s(1, 3, 10.0, asked=True) == pytest.approx(9.0)
+# --- continuous batching -------------------------------------------------------------------------
+
+
+def test_a_request_alone_takes_its_prompt_and_its_tokens() -> None:
+    done = token_sim.simulate(
+        [Asked(at_s=5.0, prompt=100, output=11)], 4, lambda n: n / 1000, lambda b, n: 0.01
+    )
+    (only,) = done.answers
+    assert only.first_token_s == pytest.approx(0.1) and only.latency_s == pytest.approx(0.2)
+    assert only.token_s == pytest.approx(0.01)
+    assert (done.passes, done.mean_batch) == (10, 1.0)
+    assert done.wall_s == pytest.approx(0.2)
+
+
+def test_requests_share_passes_and_prompts_hold_the_others_up() -> None:
+    asked = [Asked(at_s=0.0, prompt=10, output=3), Asked(at_s=0.0, prompt=10, output=3)]
+    done = token_sim.simulate(asked, 2, lambda n: 1.0, lambda b, n: 0.1)
+    first, second = done.answers
+    assert (first.first_s, second.first_s) == (1.0, 2.0)  # the second prompt comes before a token
+    assert first.last_s == second.last_s == pytest.approx(2.2)
+    one = token_sim.simulate(asked, 1, lambda n: 1.0, lambda b, n: 0.1)
+    assert one.answers[1].first_s == pytest.approx(2.2)  # no slot is free before
+    contexts: list[float] = []
+
+    def seen(batch: float, context: float) -> float:
+        contexts.append(context)
+        return 0.1
+
+    token_sim.simulate(asked[:1], 1, lambda n: 1.0, seen)
+    assert contexts == [11, 12]  # a token sees the prompt and itself
+
+
+def test_waiting_is_that_of_the_queue_with_one_server() -> None:
+    """M/D/1: answers of one token in one slot wait rho s / (2 (1 - rho)) in the mean."""
+    service, rho, n = 0.5, 0.7, 20_000
+    starts = itertools.accumulate(itertools.islice(arrivals.gaps(rho / service, (7,)), n))
+    asked = [Asked(at_s=at, prompt=1, output=1) for at in starts]
+    done = token_sim.simulate(asked, 1, lambda tokens: service, lambda b, c: 1.0)
+    wait = sum(a.latency_s for a in done.answers) / n - service
+    assert wait == pytest.approx(rho * service / (2 * (1 - rho)), rel=0.08)
+    assert done.busy_s / done.wall_s == pytest.approx(rho, rel=0.03)
+
+
+@pytest.mark.parametrize(("q", "wanted"), [(0.5, 2), (0.9, 4), (0.51, 3), (0.01, 1), (1.0, 4)])
+def test_a_percentile_is_the_nearest_rank(q: float, wanted: int) -> None:
+    assert token_sim.percentile([4, 1, 3, 2], q) == wanted
+
+
+# --- lengths and dollars -------------------------------------------------------------------------
+
+
+def test_lengths_are_drawn_with_the_mean_that_is_told() -> None:
+    rng = random.Random(1)
+    found = token_lengths.parse("--prompt", "16-1024")
+    drawn = [found.drawn(rng) for _ in range(20_000)]
+    assert min(drawn) >= 16 and max(drawn) <= 1024
+    assert sum(drawn) / len(drawn) == pytest.approx(found.mean, rel=0.02)
+    assert found.mean == pytest.approx((1024 - 16) / math.log(64))
+    assert token_lengths.parse("--prompt", "7").drawn(rng) == 7
+    for text in ("0", "a", "9-3", "-5", "1-2-3"):
+        with pytest.raises(BadInput, match="no number of tokens"):
+            token_lengths.parse("--prompt", text)
+
+
+def test_a_million_tokens_cost_what_the_hours_do() -> None:
+    full = token_costs.cost(3.6, 2.0, None, 2.0, 500.0, 100.0)
+    assert full is not None
+    # 2 requests/s of 500 tokens: 3.6 M an hour, for 3.6 dollars
+    assert full.usd_per_m_tokens.point == pytest.approx(1.0)
+    assert full.usd_per_m_output_tokens.point == pytest.approx(5.0)
+    assert full.break_even_tokens_per_month == pytest.approx(3.6 * 730 / 2 * 1e6)
+    assert full.within_reach is True
+    assert full.usd_per_m_tokens.low < 1.0 < full.usd_per_m_tokens.high
+    cheap = token_costs.cost(3.6, 0.5, None, 2.0, 500.0, 100.0)
+    assert cheap is not None and cheap.within_reach is False
+    assert token_costs.cost(None, None, None, 2.0, 500.0, 100.0) is None
+
+
+# --- the verb ------------------------------------------------------------------------------------
+
+
+class OneChild:
+    """A child that answers with times, or with what it was given to say."""
+
+    number, ended = 0, False
+
+    def __init__(self, reply: Any) -> None:
+        self.reply, self.asked = reply, []  # type: ignore[var-annotated]
+
+    def __call__(self, number: int, threads: int, environment: Any) -> "OneChild":
+        return self
+
+    def ask(self, verb: str, request: Any, timeout_s: float, tick: Any = None) -> Reply:
+        self.asked.append((verb, request))
+        if isinstance(self.reply, Exception):
+            raise self.reply
+        if isinstance(self.reply, Reply):
+            return self.reply
+        return Reply(ok=True, result=codec.encode(self.reply))
+
+    def end(self) -> None:
+        self.ended = True
+
+
+ASKED = Options(workload="gpt2_small", prompt="32-128", output="64", batch_sizes=(1, 2, 4, 8))
+
+
+def test_what_was_measured_tells_loads_bounds_and_dollars() -> None:
+    child = OneChild(times_of())
+    asked = replace(
+        ASKED, latency_bound_s=4.0, usd_per_h=0.5, hosted_usd_per_m=3.0, requests_per_s=(1.0, 99.0)
+    )
+    found = serve_tokens.serve(asked, spawn=child)
+    ((verb, request),) = child.asked
+    assert verb == "generate" and child.ended
+    assert request.prompts == (32, 64, 128) and request.contexts == (33, 192)
+    assert found.prefill.b_s == pytest.approx(0.002)
+    light, heavy = found.loads
+    assert light.keeps_up and not heavy.keeps_up
+    assert light.latency_s["p50"].point < light.latency_s["p90"].point
+    assert light.latency_s["p90"].low < light.latency_s["p90"].point < light.latency_s["p90"].high
+    assert heavy.latency_s["p90"].point > 10 * light.latency_s["p90"].point
+    best = found.best_within_bound
+    assert best is not None and best.latency_s["p90"].point <= 4.0
+    assert best.requests_per_s <= found.most_requests_per_s
+    row = found.batches[-1]
+    assert row.tokens_per_s.point == pytest.approx(8 / row.token_s.point)
+    read = 400_000_000 + 8 * 112.5 * 73_728
+    assert row.bandwidth_frac == pytest.approx(read / row.token_s.point / 4e10)
+    text = serving_view.text(found)
+    assert max(map(len, text.splitlines())) <= 100
+    assert "(too many)" in text and "simulated from these passes" in text
+    assert "a million tokens" in text and "energy: null" in text
+    never = serve_tokens.serve(replace(ASKED, latency_bound_s=0.1), spawn=OneChild(times_of()))
+    assert never.best_within_bound is None and "to itself" in (never.bound_reason or "")
+    assert "at no rate" in serving_view.text(never) and never.cost is None
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    (replace(ASKED, workload="resnet18"), "does not generate text"),
+    (replace(ASKED, prompt="1000", output="100"), "more than the 1024 positions"),
+    (replace(ASKED, hosted_usd_per_m=1.0), "--usd-per-h"),
+    (replace(ASKED, dtype="int8"), "has no int8 form"),
+    (replace(ASKED, workload="llama_70b"), "cannot be served here: it needs 282 GB"),
+    (replace(ASKED, prompt="many"), "no number of tokens"),
+])  # fmt: skip
+def test_what_cannot_be_served_is_said_before(
+    options: Options, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hwbench import holding
+
+    monkeypatch.setattr(holding, "here", lambda: {"cpu": 24 * 10**9})
+    with pytest.raises(BadInput, match=said):
+        serve_tokens.serve(options, spawn=OneChild(times_of()))
+
+
+@pytest.mark.parametrize("reply", [
+    ChildFailed("crashed", "the process was killed by signal 9 (SIGKILL)"),
+    Reply(ok=False, code="memory", reason="not enough memory"),
+])  # fmt: skip
+def test_a_child_that_fails_is_said_in_a_line(reply: Any) -> None:
+    child = OneChild(reply)
+    with pytest.raises(BadInput, match=r"gpt2_small cannot be served here: (the process|not eno)"):
+        serve_tokens.serve(ASKED, spawn=child)
+    assert child.ended
+
+
+def test_the_command_measures_a_small_model(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setattr(serve_tokens, "VISIT_S", 0.005)
+    command = ["serving", "gpt2_small_small", "--prompt", "8-32", "--output", "16"]
+    command += ["--batch-size", "1", "--batch-size", "2", "--threads", "1", "--out", "s.json"]
+    assert status_of([*command, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == json.loads(Path("s.json").read_text())
+    assert told["schema"] == "hwbench.serving/1" and told["times"]["copy_bytes_per_s"] > 1e8
+    assert {p["batch_size"] for p in told["times"]["decode"]} == {1, 2}
+    # keys and values of two layers of width 128, in float32
+    assert told["times"]["cache_bytes_per_token"] == 2 * 2 * 128 * 4
+    assert told["times"]["weights_bytes"] == 4 * registry.networks()[
+        "gpt2_small_small"
+    ].workload.parameters(registry.networks()["gpt2_small_small"].variant.config)

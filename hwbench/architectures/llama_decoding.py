@@ -16,8 +16,7 @@ def decoding(config: Config, model: Any, limit: int) -> Decoding:
     weight = model.embed_tokens.weight
     # The module's own table ends with the length that it is measured at.
     tables = [
-        torch.tensor(t, device=weight.device)
-        for t in llama.rotations({**config, "seq": limit})
+        torch.tensor(t, device=weight.device) for t in llama.rotations({**config, "seq": limit})
     ]
 
     def turned(x: Any, positions: Any) -> Any:

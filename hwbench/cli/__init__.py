@@ -18,6 +18,8 @@ COMMANDS = {
     "shortcuts": "hwbench.cli.shortcuts",
     "inspect": "hwbench.cli.inspect",
     "advise": "hwbench.cli.advise",
+    "serving": "hwbench.cli.serving",
+    "memory": "hwbench.cli.memory",
     "validate": "hwbench.cli.validate",
     "compare": "hwbench.cli.compare",
     "export": "hwbench.cli.export",

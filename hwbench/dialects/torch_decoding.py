@@ -1,7 +1,7 @@
 """Text generated token by token in torch, with keys and values kept in slots of a fixed size.
 
 A request has a slot. Its prompt is run at once (prefill); then one pass gives each running request
-its next token (decode). The slots in use are the first ones, so that a batch is a view of the cache.
+its next token (decode). Slots in use are the first ones, so that a batch is a view of the cache.
 """
 
 from typing import Any
