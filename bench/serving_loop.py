@@ -173,7 +173,7 @@ def main() -> None:
             asked.json,
         )
         return
-    show(figures("gpt2_small", 200, (16, 128), (8, 48), asked.share, asked.threads), asked.json)
+    show(figures("gpt2_small", 200, (16, 128), (4, 24), asked.share, asked.threads), asked.json)
 
 
 if __name__ == "__main__":

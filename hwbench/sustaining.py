@@ -73,6 +73,8 @@ def go(run: "Rounds") -> bool:
         for c in wanted([p.case for p in run.header.cases if p.skip is None])
         if run.ledger.measured[c.id].status == "ok" and not run.ledger.sustained_enough(c.id)
     ]
+    if not cases:
+        return False
     run.crew.end_all()
     run.progress.begin(len(cases), len(cases) * (terms.seconds + OPEN_S))
     began = run.clock()
