@@ -12,7 +12,7 @@ from hwbench.errors import BadInput
 if TYPE_CHECKING:  # it makes use of this
     from hwbench.selection import Selection
 
-RUNTIMES = ("onnxruntime", "openvino", "litert")  # the first unless another is asked for
+RUNTIMES = ("onnxruntime", "openvino", "litert")  # the first that can, unless another is asked for
 
 
 def check(selection: "Selection") -> None:
@@ -46,9 +46,11 @@ def check(selection: "Selection") -> None:
 
 def cases(names: Sequence[str], selection: "Selection") -> Iterator[Case]:
     """Yield the cases of these networks, single inferences by each runtime that was asked for."""
-    for runtime in selection.runtimes or RUNTIMES[:1]:
+    for runtime in selection.runtimes or RUNTIMES:
         for name in dict.fromkeys(names):
             network = registry.networks()[name]
+            if not selection.runtimes and runtime != _usual(network.workload.dialects):
+                continue
             for edge in dict.fromkeys(selection.edge_profiles):
                 for precision in edge_facts.profile(edge).precisions:
                     quantised = precision != "float32"
@@ -65,6 +67,12 @@ def cases(names: Sequence[str], selection: "Selection") -> Iterator[Case]:
                         shape=network.variant.shape,
                         options={EDGE: edge, **({QUANTISED: precision} if quantised else {})},
                     )
+
+
+def _usual(dialects: Sequence[str]) -> str:
+    """Return the first runtime that takes what a model is made in; without any, the first."""
+    able = (r for r in RUNTIMES if not dialects or registry.runtimes()[r].dialect in dialects)
+    return next(able, RUNTIMES[0])
 
 
 def check_data(data: Path, names: Sequence[str]) -> None:

@@ -151,7 +151,7 @@ def _skip(case: Case, facts: RuntimeFacts) -> str | None:
     else:
         workload = registry.networks()[case.name].workload
         if workload.dialects and runtime.dialect not in workload.dialects:
-            return f"{case.name} is made in {workload.dialects[0]}: {case.runtime} cannot run it"
+            return _other_runtime(case, workload.dialects)
         if case.phase == "training" and workload.untrainable is not None:
             return f"{case.name} cannot be trained: {workload.untrainable}"
         own = own_models.facts_of(case.name)
@@ -169,6 +169,13 @@ def _skip(case: Case, facts: RuntimeFacts) -> str | None:
             if why is not None:
                 return why
     return runtime.supports(case)
+
+
+def _other_runtime(case: Case, dialects: Sequence[str]) -> str:
+    """Return that a runtime cannot run what is made for another, and which can."""
+    able = [n for n, r in registry.runtimes().items.items() if r.dialect in dialects]
+    said = f"{case.name} is made in {dialects[0]}: {case.runtime} cannot run it"
+    return f"{said}: take --runtime {able[0]}" if able else said
 
 
 def _no_way(case: Case) -> str | None:

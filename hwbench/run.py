@@ -39,7 +39,7 @@ from hwbench.probing import Spawn, probe
 from hwbench.progress import Progress, Silent
 from hwbench.rounds import Rounds
 from hwbench.run_outcome import Outcome
-from hwbench.selection import Selection, check_names
+from hwbench.selection import Selection, check_names, entries, usual_runtimes
 
 RESULTS = Path("results")
 
@@ -110,7 +110,8 @@ def _runtimes(chosen: profile.Profile, selection: Selection) -> list[str]:
         return list(dict.fromkeys(selection.runtimes))
     named = [r for e in chosen.entries for r in e.runtimes]
     default = [n for n, r in registry.runtimes().items.items() if r.default]
-    return list(dict.fromkeys([*default, *named]))
+    more = [r for e in entries(chosen, selection) for r in usual_runtimes(e)]
+    return list(dict.fromkeys([*default, *named, *more]))
 
 
 def run(options: Options, progress: Progress | None = None, spawn: Spawn = Child) -> Outcome:

@@ -95,12 +95,12 @@ def selected(
     """
     check_names(selection)
     devices = _devices(selection.devices, facts, present)
-    entries = list(_entries(profile, selection))
+    every = list(entries(profile, selection))
     if selection.edge_profiles:
-        names = [e.name for e in entries if e.kind == "workload"]
+        names = [e.name for e in every if e.kind == "workload"]
         made = list(edge_cases.cases(names, selection))
     else:
-        made = [c for e in entries for c in _cases(e, selection, devices)]
+        made = [c for e in every for c in _cases(e, selection, devices)]
     cases = {c.id: c for c in runtime_options.applied(made, selection.runtime_options)}
     chosen = _ordered(matching(cases, selection.only, selection.exclude))
     if selection.against is None:
@@ -128,7 +128,7 @@ def _devices(
     return {name: tuple(wanted) or f.devices or (CPU,) for name, f in facts.items()}
 
 
-def _entries(profile: Profile, selection: Selection) -> Iterator[Entry]:
+def entries(profile: Profile, selection: Selection) -> Iterator[Entry]:
     """Yield the profile's entries; `--model` puts its own in the place of the workloads."""
     every = (CPU, ACCELERATOR)
     for entry in profile.entries:
@@ -153,8 +153,7 @@ def _cases(
     entry: Entry, selection: Selection, devices: Mapping[str, Sequence[str]]
 ) -> Iterator[Case]:
     """Yield the cases of an entry over runtimes, devices, dtypes and sizes."""
-    default = [n for n, r in registry.runtimes().items.items() if r.default]
-    for name in selection.runtimes or entry.runtimes or default:
+    for name in selection.runtimes or entry.runtimes or usual_runtimes(entry):
         runtime = registry.runtimes()[name]
         if not (selection.runtimes or _speaks(runtime, entry)):
             continue
@@ -165,6 +164,15 @@ def _cases(
             for dtype in dtypes:
                 make = _kernel_cases if entry.kind == "kernel" else _workload_cases
                 yield from make(entry, selection, name, device, phase, dtype)
+
+
+def usual_runtimes(entry: Entry) -> list[str]:
+    """Return the runtimes that nobody need name: of a .tflite file those that run it."""
+    shelf = registry.runtimes().items
+    found = [n for n, r in shelf.items() if r.default]
+    if any(_speaks(shelf[n], entry) for n in found):
+        return found
+    return [n for n, r in shelf.items() if _speaks(r, entry)]
 
 
 def _speaks(runtime: Runtime, entry: Entry) -> bool:

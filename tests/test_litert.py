@@ -157,12 +157,11 @@ def test_a_file_of_ones_own_is_run_as_it_is() -> None:
     assert facts is not None and (facts.library, facts.batch_size) == ("tflite", 2)
     assert facts.fixed_batch and facts.parameters == 64 and facts.flops is None
     assert facts.flops_reason and facts.inputs[0].shape == (16,)
-    run = ["run", "--model", "m.tflite", "--profile", "smoke", "--only", "workload/*", "--runtime",
-           "litert", "--threads", "1", "--out", "r.json"]  # fmt: skip
+    run = ["run", "--model", "m.tflite", "--profile", "smoke", "--only", "workload/*",
+           "--threads", "1", "--out", "r.json"]  # fmt: skip
     assert status_of(run) == 0
     record = store.load(Path("r.json"))
-    done = {m.phase: m for m in record.measurements}
-    m = done["inference"]
+    (m,) = record.measurements  # by litert, that nobody named, and inference alone
     assert m.status == "ok" and m.runtime == "litert" and m.batch_size == 2
     assert m.checked is not None and "of one's own" in (m.checked.reason or "")
     assert m.work.counted_by.startswith("not counted: the shapes in a .tflite file")
@@ -175,7 +174,7 @@ def test_other_runtimes_do_not_run_it_nor_it_theirs(capsys: pytest.CaptureFixtur
            "--runtime", "torch", "--dry-run", "--json"]  # fmt: skip
     assert status_of(run) == 0
     told = json.loads(capsys.readouterr().out)["cases"]
-    assert any("made in tflite: torch cannot run it" in (c["skip"] or "") for c in told)
+    assert any("torch cannot run it: take --runtime litert" in (c["skip"] or "") for c in told)
 
 
 def test_a_graph_of_onnx_is_refused_by_it(capsys: pytest.CaptureFixture[str]) -> None:
@@ -190,7 +189,9 @@ def test_a_graph_of_onnx_is_refused_by_it(capsys: pytest.CaptureFixture[str]) ->
     told = json.loads(capsys.readouterr().out)["cases"]
     assert told and all(c["skip"] for c in told)
     if importlib.util.find_spec("ai_edge_litert"):
-        assert {c["skip"] for c in told} == {"n.onnx is made in onnx: litert cannot run it"}
+        assert {c["skip"] for c in told} == {
+            "n.onnx is made in onnx: litert cannot run it: take --runtime onnxruntime"
+        }
 
 
 @runs
@@ -256,6 +257,8 @@ def test_int8_is_held_against_float32(precision: str) -> None:
     static = litert_session.interpreter(files[1], 1)
     for d in (*litert_session.inputs(static), *litert_session.outputs(static)):
         assert d["dtype"] is np.float32  # as of onnxruntime's files
+    with pytest.raises(BadInput, match=r"q\.tflite: is quantised already"):
+        litert_edge.quantise(files[1], Path("again.tflite"), precision, lambda: batches(0))
     Path("torn.tflite").write_bytes(b"no model")
     with pytest.raises(BadInput, match=r"torn\.tflite: cannot be quantised"):
         litert_edge.quantise(Path("torn.tflite"), files[1], precision, lambda: batches(0))

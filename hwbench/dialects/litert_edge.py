@@ -28,12 +28,14 @@ def quantise(
         make = load("ai_edge_quantizer.quantizer", REMEDY).Quantizer
         recipe = load("ai_edge_quantizer.recipe", REMEDY)
         try:
+            if tflite_graph.read(path).int8:
+                raise BadInput(f"{path.name}: is quantised already: float32 is it as it is")
             if precision == "dynamic":
                 found = make(str(path), recipe.dynamic_wi8_afp32()).quantize(**_PLAIN)
             else:
                 found = _static(make(str(path), recipe.static_wi8_ai8()), path, calibration)
             found.export_model(str(target), overwrite=True)
-        except MemoryError:
+        except (MemoryError, BadInput):
             raise
         except Exception as e:  # whatever a file is that the quantiser does not take
             said = f"{type(e).__name__}: {one_line(str(e))[:160]}"
@@ -50,7 +52,9 @@ def _static(quantizer: Any, path: Path, calibration: Callable[[], Iterator[Batch
     made = litert_session.interpreter(path, caches.cpus())
     signatures = made.get_signature_list()
     if len(signatures) != 1:
-        raise BadInput(f"it has {len(signatures)} signatures, by which it is calibrated: one is")
+        raise BadInput(
+            f"{path.name}: has {len(signatures)} signatures: by one it would be calibrated"
+        )
     (signature,) = signatures
     runner = made.get_signature_runner(signature)
     names = {d["index"]: name for name, d in runner.get_input_details().items()}

@@ -19,7 +19,7 @@ class Graph:
 
     operators: Mapping[str, int]
     constants: tuple[tuple[int, ...], ...]  # the shape of each
-    description: str
+    int8: bool  # weights are in it: somebody quantised the file
 
     @property
     def numbers(self) -> int:
@@ -57,14 +57,17 @@ def _graph(schema: Any, model: Any) -> Graph:
     operators = Counter(
         kinds[graph.Operators(n).OpcodeIndex()] for n in range(graph.OperatorsLength())
     )
-    constants = []
+    constants, kinds_of_weights = [], set()
     for n in range(graph.TensorsLength()):
         tensor = graph.Tensors(n)
         buffer = model.Buffers(tensor.Buffer())
         if buffer.DataLength() or buffer.Size():  # the latter: it lies behind the flatbuffer
-            constants.append(tuple(tensor.Shape(i) for i in range(tensor.ShapeLength())))
+            shape = tuple(tensor.Shape(i) for i in range(tensor.ShapeLength()))
+            constants.append(shape)
+            if len(shape) > 1:
+                kinds_of_weights.add(tensor.Type())
     return Graph(
         operators=dict(sorted(operators.items())),
         constants=tuple(constants),
-        description=(model.Description() or b"").decode(errors="replace"),
+        int8=schema.TensorType.INT8 in kinds_of_weights,
     )

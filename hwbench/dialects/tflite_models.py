@@ -34,7 +34,7 @@ def facts(spec: ModelSpec, name: str) -> ModelFacts:
     batch, notes = _batch(given)
     inputs = tuple(_input(spec, d, notes) for d in given)
     _tried(spec, path, inputs, batch or 1)
-    if "QUANTIZE" in graph.operators or any(t.dtype in ("int8", "uint8") for t in inputs):
+    if graph.int8:
         notes.append("it is quantised already: float32 is it as it is")
     first_channels = len(inputs[0].shape) != 3 or inputs[0].shape[0] in _CHANNELS
     sizes = graph_inputs.sizes(inputs) if first_channels else {}
