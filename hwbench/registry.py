@@ -135,7 +135,9 @@ class Networks(Shelf[Network]):
 
 def _cut(whole: Network, layers: int) -> Network:
     if whole.workload.own:
-        raise BadInput(f"{whole.name} is a model of your own: hwbench's own workloads are cut alone")
+        raise BadInput(
+            f"{whole.name} is a model of your own: hwbench's own workloads are cut alone"
+        )
     most = whole.variant.config.get("layers", 0)
     if not most:
         raise BadInput(f"{whole.name} is not made of blocks that are alike: it cannot be cut")

@@ -306,6 +306,17 @@ def test_a_network_whose_output_layer_is_tied_says_so() -> None:
         built("linear_probe", ground("gpt2_small_small"))
 
 
+@pytest.mark.parametrize("name", ["gpt2_small_small", "llama_1b_small"])
+def test_lora_of_a_language_model_trains_adapters_alone(name: str) -> None:
+    """Its head is the token embedding: that would change what every token means."""
+    stepper = built("lora", ground(name))
+    trained = {n for n, p in stepper.model.named_parameters() if p.requires_grad}
+    assert trained and all("lora_" in n for n in trained)
+    layers = {n.split(".lora_")[0] for n in trained}
+    linear = sum(isinstance(m, torch.nn.Linear) for m in ground(name).model.modules())
+    assert len(layers) == linear
+
+
 def test_lora_says_why_an_lstm_has_none() -> None:
     with pytest.raises(Unavailable, match="made of Embedding, LSTM, Linear"):
         built("lora", ground("lstm_small"))

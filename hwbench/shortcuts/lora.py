@@ -9,8 +9,9 @@ RANK, ALPHA = 8, 16  # the paper's usual ones
 def build(ground: Ground) -> Stepper:
     """Put adapters of the peft library beside each linear layer and each whole convolution.
 
-    The head trains too, in full. A grouped convolution gets none: its ranks would have to be
-    divided among the groups.
+    The head trains too, in full, but where it is the token embedding, as in many language models:
+    there adapters alone train, as is usual for them. A grouped convolution gets none: its ranks
+    would have to be divided among the groups.
     """
     from hwbench.dialects import torch_frozen as frozen
     from hwbench.dialects.torch_vision import let_torchvision_import
@@ -25,7 +26,7 @@ def build(ground: Ground) -> Stepper:
             "pip install 'hwbench-dl[shortcuts]'",
         ) from None
     torch, model = ground.torch, ground.model
-    head = frozen.head_of(ground, frozen.anatomy_of(ground))
+    head = _head(ground)
     targets = [name for name, m in model.named_modules() if name != head and _fits(torch, m)]
     if not targets:
         kinds = sorted({type(m).__name__ for _, m in model.named_modules() if _own(m)})
@@ -37,10 +38,23 @@ def build(ground: Ground) -> Stepper:
         r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, bias="none", target_modules=targets
     )
     made = frozen.seeded(ground, lambda: peft.inject_adapter_in_model(config, model))
-    for parameter in made.get_submodule(head).parameters():
+    for parameter in made.get_submodule(head).parameters() if head else ():
         parameter.requires_grad_(True)
     frozen.settle(made)
     return frozen.stepper(ground, made)
+
+
+def _head(ground: Ground) -> str | None:
+    """Return the output layer by name; None for one that is tied to the token embedding."""
+    from hwbench.dialects import torch_frozen as frozen
+    from hwbench.errors import Unavailable
+
+    try:
+        return frozen.head_of(ground, frozen.anatomy_of(ground))
+    except Unavailable:
+        if ground.workload.decoding is None:
+            raise
+        return None
 
 
 def _fits(torch: object, module: object) -> bool:
