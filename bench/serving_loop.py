@@ -7,6 +7,7 @@ torch by the same rule; the figures are the simulation's percentiles over the lo
 import random
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -17,7 +18,7 @@ from hwbench.dialects.torch import network
 from hwbench.dialects.torch_decoding import Engine
 from hwbench.serve_tokens import BATCHES
 from hwbench.token_sim import Answered, Asked
-from hwbench.tokens import Generate
+from hwbench.tokens import Generate, TokenTimes
 
 SEED = (1, 2)
 WITHIN = 0.10
@@ -101,6 +102,21 @@ class Loop:
         return [Answered(asked=a, first_s=first[n], last_s=last[n]) for n, a in enumerate(asked)]
 
 
+def _together(before: TokenTimes, after: TokenTimes) -> TokenTimes:
+    """Return the rounds of both: a machine drifts while it serves."""
+    return replace(
+        before,
+        prefill=tuple(
+            replace(a, rounds_s=(*a.rounds_s, *b.rounds_s))
+            for a, b in zip(before.prefill, after.prefill, strict=True)
+        ),
+        decode=tuple(
+            replace(a, rounds_s=(*a.rounds_s, *b.rounds_s))
+            for a, b in zip(before.decode, after.decode, strict=True)
+        ),
+    )
+
+
 def figures(
     name: str,
     count: int,
@@ -141,9 +157,14 @@ def figures(
         fits = token_figures.fits(before)
         rate = share * token_figures.most_per_s(flood, slots, fits)
         served = loop.serve(arriving(flood, rate))
-        after = token_figures.fits(torch_generating.timed(net.workload, config, asked))
+        after = torch_generating.timed(net.workload, config, asked)
     found = []
-    for when, by in (("before", fits), ("after", after)):
+    both = token_figures.fits(_together(before, after))
+    for when, by in (
+        ("before", fits),
+        ("after", token_figures.fits(after)),
+        ("by both", both),
+    ):
         told = token_sim.simulate(
             arriving(flood, rate), slots, by.pooled.prefill.seconds, by.pooled.decode.seconds
         ).answers
@@ -154,8 +175,8 @@ def figures(
                 Figure(
                     name=f"{name}, {count} requests at {share:.0%}: {label} told {when} / served",
                     measured=f"{ratio:.3f} ({real:.2f} s)",
-                    target=f"within {WITHIN:.0%}",
-                    met=abs(ratio - 1) <= WITHIN,
+                    target=f"within {WITHIN:.0%}" if by is both else "-",
+                    met=abs(ratio - 1) <= WITHIN if by is both else None,
                 )
             )
     return found

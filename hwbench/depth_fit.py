@@ -1,9 +1,10 @@
 """The whole of a network from fewer of its blocks, which are all alike: t = fixed + block x depth.
 
 All depths are visited in every round, so a round gives a line of its own, and what the machine does
-from round to round is common to its points. The rounds' extrapolations are the sample: their mean,
-and Student's interval of it. The line itself errs, since caches hold a shallow network and not a
-deep one: an interval is never narrower than MODEL_FRAC (docs/methodology.md has what was found).
+from round to round is common to its points. The whole is told by the line through the medians of
+all rounds, which a disturbed one does not move; how sure, by how the rounds' own lines scatter
+(Student). The line itself errs, since caches hold a shallow network and not a deep one: an interval
+is never narrower than MODEL_FRAC (docs/language-models.md has what was found).
 """
 
 import math
@@ -70,8 +71,8 @@ def _fit(key: Key, cuts: Mapping[int, Measurement]) -> DepthFit:
         memory=_memory(name, cuts, layers),
         energy_j=energy,
         energy_reason=why,
-        method=f"a line through {len(depths)} depths in each of {rounds} rounds, and 3 % for the"
-        " line itself",
+        method=f"the line through the medians of {len(depths)} depths; its interval by the lines of"
+        f" {rounds} rounds, and 3 % for the line itself",
     )
 
 
@@ -107,7 +108,6 @@ def _whole(
             ahead.append(math.log(whole))
     centre, spread = math.log(max(point, 1e-12)), MODEL_FRAC
     if len(ahead) > 1:
-        centre = sum(ahead) / len(ahead)
         t = stats.student_t(LEVEL, len(ahead) - 1)
         spread = math.hypot(spread, t * stats.standard_deviation(ahead) / math.sqrt(len(ahead)))
     # What the line misses at its own depths grows with the distance that it is carried over.
