@@ -12,9 +12,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import programs
 from bench.figure import Figure, in_turn, of_ratios, parser, show
-from bench.openvino_app import by_hwbench
+from bench.openvino_app import by_process
 
 NAMES = ("mobilenet_v3_large", "resnet50")
 PAIRS = 10
@@ -50,9 +49,11 @@ def ratios(name: str, threads: int, pairs: int) -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tflite"
         _export(name, path)
-        program = programs.single("litert", name, threads, str(path))
-        by_hwbench(program)
-        return in_turn(lambda: by_hwbench(program), lambda: by_app(str(path), threads), pairs)
+        return in_turn(
+            lambda: by_process("litert", name, threads, str(path)),
+            lambda: by_app(str(path), threads),
+            pairs,
+        )
 
 
 def figures(threads: int, pairs: int, names: Sequence[str] = NAMES) -> list[Figure]:

@@ -28,6 +28,7 @@ from hwbench import (
 )
 from hwbench.case import Case
 from hwbench.child import Child, ChildFailed
+from hwbench.crew import MEMORY_FRAC
 from hwbench.errors import BadInput
 from hwbench.probing import Spawn
 from hwbench.progress import Progress, Silent
@@ -184,6 +185,7 @@ def _request(options: Options, prompt: Lengths, output: Lengths, threads: int) -
     longest = prompt.most
     prompts = {max(1, longest // 4), max(1, longest // 2), longest, prompt.least}
     contexts = {prompt.least + 1, longest + output.most}
+    free = host.available_memory_bytes()
     return Generate(
         workload=options.workload,
         runtime=RUNTIME,
@@ -195,6 +197,7 @@ def _request(options: Options, prompt: Lengths, output: Lengths, threads: int) -
         contexts=tuple(sorted(contexts)),
         rounds=ROUNDS,
         visit_s=VISIT_S,
+        memory_limit_bytes=int(MEMORY_FRAC * free) if free and options.device == DEVICE else None,
     )
 
 
