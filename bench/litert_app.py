@@ -8,15 +8,10 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
-from bench.figure import Figure, in_turn, of_ratios, parser, show
-from bench.openvino_app import by_process
+from bench import against_app
 
-NAMES = ("mobilenet_v3_large", "resnet50")
-PAIRS = 10
 RUNS = 100
 _MEDIAN = re.compile(r"\(median\):\s+([\d.]+) ms")
 
@@ -34,53 +29,10 @@ def by_app(path: str, threads: int) -> float:
     return float(told[1])
 
 
-def _export(name: str, path: Path) -> None:
-    """Convert in a process of its own: torch is not beside what is timed."""
-    code = (
-        "import sys; from pathlib import Path; from hwbench import registry;"
-        " from hwbench.dialects import litert; n = registry.networks()[sys.argv[1]];"
-        " litert.export_workload(n.workload, n.variant.config, 1, 'float32', Path(sys.argv[2]))"
-    )
-    subprocess.run([sys.executable, "-c", code, name, str(path)], check=True)
-
-
-def ratios(name: str, threads: int, pairs: int) -> list[float]:
-    """Return hwbench / litert-benchmark of each pair."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.tflite"
-        _export(name, path)
-        return in_turn(
-            lambda: by_process("litert", name, threads, str(path)),
-            lambda: by_app(str(path), threads),
-            pairs,
-        )
-
-
-def figures(threads: int, pairs: int, names: Sequence[str] = NAMES) -> list[Figure]:
-    """Return a figure for each network."""
-    return [
-        of_ratios(
-            f"{name}, batch 1: latency by hwbench / litert-benchmark",
-            ratios(name, threads, pairs),
-            "within 3 %",
-            0.97,
-            1.03,
-        )
-        for name in names
-    ]
-
-
-def main() -> None:
-    """Print them."""
-    given = parser(__doc__)
-    given.add_argument("--pairs", type=int, default=PAIRS)
-    given.add_argument("--threads", type=int, default=2)
-    asked = given.parse_args()
-    if asked.tiny:
-        show(figures(asked.threads, 2, NAMES[:1]), asked.json)
-        return
-    show(figures(asked.threads, asked.pairs), asked.json)
-
+APP = against_app.App(
+    runtime="litert", program="litert-benchmark", dialect="litert", suffix="tflite",
+    latency_ms=by_app,
+)  # fmt: skip
 
 if __name__ == "__main__":
-    main()
+    against_app.main(APP, __doc__)

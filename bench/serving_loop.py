@@ -155,7 +155,7 @@ def figures(
         loop.serve(flood[:4])  # what is made at a first call is not served
         before = torch_generating.timed(net.workload, config, asked)
         fits = token_figures.fits(before)
-        rate = share * token_figures.most_per_s(flood, slots, fits)
+        rate = share * token_figures.most_per_s(flood, slots, fits).point
         served = loop.serve(arriving(flood, rate))
         after = torch_generating.timed(net.workload, config, asked)
     found = []

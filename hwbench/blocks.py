@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 
-from hwbench import depth, registry
+from hwbench import depth, parameter_bytes, registry
 from hwbench.errors import BadInput
 
 AUTO = 0
 LEAST = 2  # depths: one gives no line
 PREFERRED = ((2, 4), (1, 2))  # of auto, the first whose training fits
-WORD_BYTES = 4
-# Numbers that a training keeps of each weight: itself, its gradient, AdamW's two moments.
-TRAINED = 4
 ROOM_FRAC = 0.7  # of the memory that is free: activations, libraries and others take theirs
 
 
@@ -37,21 +34,26 @@ def _auto(name: str, free_bytes: int | None) -> tuple[int, ...]:
     whole = registry.networks()[name]
     layers = whole.variant.config.get("layers", 0)
     for depths in PREFERRED:
-        if depths[-1] <= max(layers, 1) and fits(name, depths[-1], free_bytes, TRAINED):
+        if depths[-1] <= max(layers, 1) and fits(name, depths[-1], free_bytes):
             return depths
     return PREFERRED[-1]
 
 
-def fits(name: str, layers: int, free_bytes: int | None, words: int) -> bool:
-    """Return whether so many numbers of each weight of a cut fit; what is not known is tried."""
+def fits(name: str, layers: int, free_bytes: int | None) -> bool:
+    """Return whether a training of a cut fits by its weights, gradients and moments.
+
+    What is not known is tried.
+    """
     if free_bytes is None:
         return True
     made = registry.networks()[depth.cut(name, layers)]
-    held = made.workload.parameters(made.variant.config) * words * WORD_BYTES
+    words = 2 + parameter_bytes.moments_of(made.name)
+    held = parameter_bytes.parameters_of(made.name) * words * parameter_bytes.WORD_BYTES
     return held <= ROOM_FRAC * free_bytes
 
 
 def cuts_of(name: str) -> tuple[str, ...]:
     """Return the two cuts of a network that its blocks are counted from; itself if it has none."""
-    whole = registry.networks()[name].variant.config.get("layers", 0)
-    return (depth.cut(name, 1), depth.cut(name, 2)) if whole > 1 else (name,)
+    own, _ = depth.parted(name)
+    whole = registry.networks()[own].variant.config.get("layers", 0)
+    return (depth.cut(own, 1), depth.cut(own, 2)) if whole > 1 else (own,)

@@ -4,7 +4,7 @@ All depths are visited in every round, so a round gives a line of its own, and w
 from round to round is common to its points. The whole is told by the line through the medians of
 all rounds, which a disturbed one does not move; how sure, by how the rounds' own lines scatter
 (Student). The line itself errs, since caches hold a shallow network and not a deep one: an interval
-is never narrower than MODEL_FRAC (docs/language-models.md has what was found).
+is never narrower than MODEL_FRAC, which is assumed (docs/language-models.md).
 """
 
 import math
@@ -18,7 +18,7 @@ from hwbench.measurement import Measurement, Work
 from hwbench.units import ITEM_BYTES
 
 LEVEL = 0.90
-MODEL_FRAC = 0.03  # half of the narrowest interval: the line's own error
+MODEL_FRAC = 0.03  # half of the narrowest interval: the line's own error [assumed]
 LEAST = 2  # depths
 Key = tuple[str, str, str, str, str, int]
 

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from hwbench.depth import DepthFit
-from hwbench.edge_view import size
-from hwbench.render import NOTHING, half_width, seconds, table, wrapped
+from hwbench.render import NOTHING, half_width, seconds, size, table, wrapped
 
 COLUMNS = ("by blocks", "blocks", "from", "whole", "±", "fixed", "a block", "memory")
 LEGEND = (

@@ -8,7 +8,7 @@ from hwbench.edge_figures import BASIS, per_wh
 from hwbench.edge_limits import NO_PROCESS, TOO_LARGE
 from hwbench.measurement import Measurement
 from hwbench.pareto import pareto
-from hwbench.render import NOTHING, count, digits, half_width, table, wrapped
+from hwbench.render import NOTHING, count, digits, half_width, size, table, wrapped
 from hwbench.render import seconds as duration
 from hwbench.units import S_PER_H
 
@@ -227,15 +227,6 @@ def _hours(band: Band) -> str:
 def _share(band: Band) -> str:
     low, high = f"{band.low:.0%}", f"{band.high:.0%}"
     return low if low == high else f"{low} to {high}"
-
-
-def size(value: int) -> str:
-    """Return bytes as people read them."""
-    if value < 1024**2:
-        return f"{value / 1024:.3g} KiB"
-    if value < 1024**3:
-        return f"{value / 1024**2:.3g} MiB"
-    return f"{value / 1024**3:.3g} GiB" if value < 1000 * 1024**3 else f"{value / 1024**4:.3g} TiB"
 
 
 def _slow_dynamic(done: Sequence[Measurement]) -> bool:

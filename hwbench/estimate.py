@@ -141,7 +141,7 @@ def _blocks(workload: str) -> tuple[int, ...]:
     if whole < blocks.LEAST or own_models.facts_of(workload) is not None:
         return ()
     free = host.available_memory_bytes()
-    return () if blocks.fits(workload, whole, free, blocks.TRAINED) else (blocks.AUTO,)
+    return () if blocks.fits(workload, whole, free) else (blocks.AUTO,)
 
 
 def _item_bytes(request: Request, loader: Loaded | None) -> tuple[float | None, str | None]:

@@ -12,7 +12,6 @@ from hwbench import cgroup, nvml, parameter_bytes, registry
 from hwbench.case import Case
 
 CPU = "cpu"
-_WORD_BYTES = 4  # float32
 _HALF_BYTES = 2
 _HALVES = ("bfloat16", "float16")
 _GB = 1e9
@@ -40,11 +39,14 @@ def too_large(case: Case, memory_bytes: Mapping[str, int]) -> str | None:
         copies = 2 + parameter_bytes.moments_of(case.name)
         what = "weights, gradients and moments" if copies > 2 else "weights and gradients"
     halved = case.device != CPU and case.phase == "inference" and case.dtype in _HALVES
-    word_bytes = _HALF_BYTES if halved else _WORD_BYTES
+    word_bytes = _HALF_BYTES if halved else parameter_bytes.WORD_BYTES
     why = _short(
         f"its {what}", parameters * word_bytes * copies, case.device, memory_bytes
     ) or _short(
-        "its weights in float32, made there first", parameters * _WORD_BYTES, CPU, memory_bytes
+        "its weights in float32, made there first",
+        parameters * parameter_bytes.WORD_BYTES,
+        CPU,
+        memory_bytes,
     )
     if why is None or network.variant.config.get("layers", 0) < LEAST_BLOCKS:
         return why

@@ -1,8 +1,7 @@
 """What a network needs of memory, as text."""
 
-from hwbench.edge_view import size
 from hwbench.memory_needs import Fit, MemoryFile
-from hwbench.render import NOTHING, count, table, wrapped
+from hwbench.render import NOTHING, count, size, table, wrapped
 
 NEEDS = ("recipe", "trained", "weights", "on top", "fixed", "an item", "checkpointed")
 

@@ -56,6 +56,15 @@ def gib(value: int | None) -> str:
     return NOTHING if value is None else f"{value / units.BYTES_PER_GIB:.1f} GiB"
 
 
+def size(value: int) -> str:
+    """Return bytes as people read them."""
+    if value < 1024**2:
+        return f"{value / 1024:.3g} KiB"
+    if value < 1024**3:
+        return f"{value / 1024**2:.3g} MiB"
+    return f"{value / 1024**3:.3g} GiB" if value < 1000 * 1024**3 else f"{value / 1024**4:.3g} TiB"
+
+
 def spread(value: "Estimate") -> str:
     """Return the half-width of an interval in percent of its point."""
     return half_width(value.low, value.high, value.point)

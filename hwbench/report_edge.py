@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hwbench import edge_view
 from hwbench.measurement import Measurement
 from hwbench.pages import Cell, Section, Table
-from hwbench.render import NOTHING, seconds
+from hwbench.render import NOTHING, seconds, size
 
 COLUMNS = (
     "network", "as on", "precision", "runtime", "p50", "p90", "memory", "file", "with float32",
@@ -49,9 +49,9 @@ def _row(m: Measurement) -> tuple[Cell, ...]:
         Cell(text=m.runtime),
         Cell(text=NOTHING if p50 is None else seconds(p50), key=p50, figure=True),
         Cell(text=NOTHING if p90 is None else seconds(p90), key=p90, figure=True),
-        Cell(text=NOTHING if memory is None else edge_view.size(memory), key=memory, figure=True),
+        Cell(text=NOTHING if memory is None else size(memory), key=memory, figure=True),
         Cell(
-            text=NOTHING if model is None else edge_view.size(model.model_bytes),
+            text=NOTHING if model is None else size(model.model_bytes),
             key=None if model is None else model.model_bytes,
             figure=True,
         ),

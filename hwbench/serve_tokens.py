@@ -98,9 +98,11 @@ def told(
     fits = token_figures.fits(times)
     flood = [Asked(at_s=0.0, prompt=p, output=o) for p, o in _mix(prompt, output)]
     most = token_figures.most_per_s(flood, slots, fits)
-    rates = options.requests_per_s or tuple(share * most for share in SHARES)
-    loads = tuple(token_figures.load(r, most, _arriving(flood, r), slots, fits) for r in rates)
-    best, why = _best(options, flood, most, slots, fits)
+    rates = options.requests_per_s or tuple(share * most.point for share in SHARES)
+    loads = tuple(
+        token_figures.load(r, most.point, _arriving(flood, r), slots, fits) for r in rates
+    )
+    best, why = _best(options, flood, most.point, slots, fits)
     tokens = prompt.mean + output.mean
     pooled = fits.pooled
     return ServingFile(

@@ -1,8 +1,7 @@
 """What serving a model comes to, as text."""
 
-from hwbench.edge_view import size
 from hwbench.estimate_value import Estimate
-from hwbench.render import count, digits, half_width, seconds, table, wrapped
+from hwbench.render import count, digits, half_width, seconds, size, table, wrapped
 from hwbench.tokens import Load, ServingFile
 
 BATCHES = ("decode", "a token", "±", "tokens/s", "of bandwidth", "cache")
@@ -52,10 +51,11 @@ def _batches(found: ServingFile) -> str:
 
 
 def _loads(found: ServingFile) -> str:
+    most = found.most_requests_per_s
     said = (
         f"simulated from these passes: {found.loads[0].requests} requests, Poisson arrivals,"
         f" {found.slots} at once, prompts first;"
-        f" the most that is served is {digits(found.most_requests_per_s)} a second"
+        f" the most that is served is {digits(most.point)} a second {_half(most)}"
     )
     late = [load for load in found.loads if not load.keeps_up]
     if late:
@@ -95,7 +95,8 @@ def _cost(found: ServingFile) -> str:
     said = (
         f"a million tokens, prompts and answers: ${digits(c.usd_per_m_tokens.point)}"
         f" ({digits(c.usd_per_m_tokens.low)} to {digits(c.usd_per_m_tokens.high)}) at"
-        f" ${digits(c.usd_per_h)}/h; of answers alone ${digits(c.usd_per_m_output_tokens.point)}"
+        f" ${digits(c.usd_per_h)}/h and {digits(c.requests_per_s)} requests/s; of answers alone"
+        f" ${digits(c.usd_per_m_output_tokens.point)}"
     )
     if c.hosted_usd_per_m_tokens is not None and c.break_even_tokens_per_month is not None:
         reach = "which it can serve" if c.within_reach else "more than it can serve"

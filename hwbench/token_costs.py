@@ -6,39 +6,44 @@ from hwbench.units import S_PER_H
 
 HOURS_PER_MONTH = 730.0
 MILLION = 1e6
-SPREAD = 0.05  # of the requests a second that are simulated [assumed]
 
 
 def cost(
     usd_per_h: float | None,
     hosted_usd_per_m: float | None,
     at: Load | None,
-    most_per_s: float,
+    most_per_s: Estimate,
     tokens: float,
     output_tokens: float,
 ) -> TokenCost | None:
     """Return the cost at a load, or where none was asked of a machine that is always full.
 
-    `tokens` are those of a request, prompt and answer; None without a price.
+    `tokens` are those of a request, prompt and answer; None without a price. What is asked is
+    served whatever the machine's speed, as long as it keeps up: then the cost is exact.
     """
     if usd_per_h is None:
         return None
-    served = most_per_s if at is None else min(at.requests_per_s, most_per_s)
+    full = at is None or not at.keeps_up
+    served = most_per_s.point if full or at is None else at.requests_per_s
 
     def per_million(each: float) -> Estimate:
-        point = usd_per_h / (served * each * S_PER_H) * MILLION
-        # What is asked is served whatever the machine's speed, as long as it keeps up.
-        wide = SPREAD if at is None or not at.keeps_up else 0.0
-        return Estimate(point=point, low=point * (1 - wide), high=point * (1 + wide), level=0.9)
+        def dollars(rate: float) -> float:
+            return usd_per_h / (rate * each * S_PER_H) * MILLION
+
+        low, high = (most_per_s.high, most_per_s.low) if full else (served, served)
+        return Estimate(
+            point=dollars(served), low=dollars(low), high=dollars(high), level=most_per_s.level
+        )
 
     even = reach = None
     why = "no price of a hosted service was given: --hosted-usd-per-m"
     if hosted_usd_per_m is not None:
         even = usd_per_h * HOURS_PER_MONTH / hosted_usd_per_m * MILLION
-        reach = most_per_s * tokens * S_PER_H * HOURS_PER_MONTH >= even
+        reach = most_per_s.point * tokens * S_PER_H * HOURS_PER_MONTH >= even
         why = ""
     return TokenCost(
         usd_per_h=usd_per_h,
+        requests_per_s=served,
         usd_per_m_tokens=per_million(tokens),
         usd_per_m_output_tokens=per_million(output_tokens),
         hosted_usd_per_m_tokens=hosted_usd_per_m,

@@ -107,9 +107,13 @@ def _run(requests: Sequence[Asked], slots: int, by: Pair) -> Simulated:
     return token_sim.simulate(requests, slots, by.prefill.seconds, by.decode.seconds)
 
 
-def most_per_s(flood: Sequence[Asked], slots: int, found: Fits) -> float:
+def most_per_s(flood: Sequence[Asked], slots: int, found: Fits) -> Estimate:
     """Return the requests a second that are served where all of them wait from the start."""
-    return len(flood) / _run(flood, slots, found.pooled).wall_s
+    return estimate(
+        [len(flood) / _run(flood, slots, by).wall_s for by in found.rounds],
+        len(flood) / _run(flood, slots, found.pooled).wall_s,
+        max(LEAST_LOG, found.residual_frac),
+    )
 
 
 def load(rate: float, most: float, requests: Sequence[Asked], slots: int, found: Fits) -> Load:

@@ -128,6 +128,7 @@ class TokenCost:
     """Dollars of a million tokens, prompts and answers together, at a load."""
 
     usd_per_h: PositiveFloat
+    requests_per_s: PositiveFloat  # that are served meanwhile
     usd_per_m_tokens: Estimate
     usd_per_m_output_tokens: Estimate
     hosted_usd_per_m_tokens: PositiveFloat | None
@@ -156,7 +157,7 @@ class ServingFile:
     decode: DecodeFit
     first_token_s: Estimate  # of a prompt alone on the machine
     batches: tuple[BatchRow, ...]
-    most_requests_per_s: PositiveFloat  # that are served as they come, simulated
+    most_requests_per_s: Estimate  # that are served as they come, simulated
     loads: tuple[Load, ...]
     bound_s: PositiveFloat | None
     best_within_bound: Load | None  # the highest rate whose p90 is within the bound

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hwbench import codec, edge_facts, edge_figures, edge_sightings, edge_view, store, summary
+from hwbench import edge_facts, edge_figures, edge_sightings, edge_view, store, summary
 from hwbench.cli import status_of
 from hwbench.edge_facts import Band, DeviceSightings, EdgeSighting
 from hwbench.errors import BadInput
@@ -113,4 +113,3 @@ def test_a_run_is_told_by_a_record_of_the_device(capsys: pytest.CaptureFixture[s
 def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput):
         edge_sightings.of_file(tmp_path / "gone.json", "here")
-    assert codec.encode(seen(there("a", 1.0)))["device"] == "Cortex-A76"

@@ -26,6 +26,7 @@ from hwbench import (
 from hwbench.child import ChildFailed
 from hwbench.cli import status_of
 from hwbench.errors import BadInput
+from hwbench.estimate_value import Estimate
 from hwbench.protocol import Reply
 from hwbench.serve_tokens import Options
 from hwbench.token_sim import Asked
@@ -203,17 +204,20 @@ def test_lengths_are_drawn_with_the_mean_that_is_told() -> None:
 
 
 def test_a_million_tokens_cost_what_the_hours_do() -> None:
-    full = token_costs.cost(3.6, 2.0, None, 2.0, 500.0, 100.0)
+    most = Estimate(point=2.0, low=1.6, high=2.5, level=0.9)
+    full = token_costs.cost(3.6, 2.0, None, most, 500.0, 100.0)
     assert full is not None
     # 2 requests/s of 500 tokens: 3.6 M an hour, for 3.6 dollars
     assert full.usd_per_m_tokens.point == pytest.approx(1.0)
     assert full.usd_per_m_output_tokens.point == pytest.approx(5.0)
     assert full.break_even_tokens_per_month == pytest.approx(3.6 * 730 / 2 * 1e6)
     assert full.within_reach is True
-    assert full.usd_per_m_tokens.low < 1.0 < full.usd_per_m_tokens.high
-    cheap = token_costs.cost(3.6, 0.5, None, 2.0, 500.0, 100.0)
+    # The machine's own speed is what is not known.
+    ends = full.usd_per_m_tokens.low, full.usd_per_m_tokens.high
+    assert ends == pytest.approx((0.8, 1.25)) and full.requests_per_s == 2.0
+    cheap = token_costs.cost(3.6, 0.5, None, most, 500.0, 100.0)
     assert cheap is not None and cheap.within_reach is False
-    assert token_costs.cost(None, None, None, 2.0, 500.0, 100.0) is None
+    assert token_costs.cost(None, None, None, most, 500.0, 100.0) is None
 
 
 # --- the verb ------------------------------------------------------------------------------------
@@ -262,7 +266,11 @@ def test_what_was_measured_tells_loads_bounds_and_dollars() -> None:
     assert heavy.latency_s["p90"].point > 10 * light.latency_s["p90"].point
     best = found.best_within_bound
     assert best is not None and best.latency_s["p90"].point <= 4.0
-    assert best.requests_per_s <= found.most_requests_per_s
+    assert best.requests_per_s <= found.most_requests_per_s.point
+    assert found.most_requests_per_s.low < found.most_requests_per_s.point
+    assert found.cost is not None and found.cost.requests_per_s == pytest.approx(
+        found.most_requests_per_s.point
+    )  # 99 a second are too many: it is full
     row = found.batches[-1]
     assert row.tokens_per_s.point == pytest.approx(8 / row.token_s.point)
     read = 400_000_000 + 8 * 112.5 * 73_728

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hwbench import journal, store, sustained, sustained_view, views
+from hwbench import journal, store, sustained, views
 from hwbench.cli import status_of
 from hwbench.energy import EnergyPass, Window
 from hwbench.errors import BadInput
@@ -176,8 +176,3 @@ def test_the_time_for_it_is_told_and_taken_from_the_users() -> None:
     assert cut.protocol.sustained is not None and cut.protocol.max_seconds is not None
     total: Any = cut.protocol.max_seconds + cut.protocol.sustained.max_s
     assert total <= 300.0
-
-
-def test_what_was_not_run_for_minutes_says_nothing() -> None:
-    m = fakes.record().measurements
-    assert sustained_view.text(m, {}) == ""

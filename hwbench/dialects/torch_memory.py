@@ -4,7 +4,8 @@ The network is built and run with fake tensors: sizes and kernels are those of a
 computed and nothing held.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from hwbench.dialects import torch_device as on
@@ -16,6 +17,22 @@ from hwbench.workload import Config, Workload
 DTYPES = ("float32", "bfloat16")
 SHAPES = "they depend on the data, on which expert a token goes to: not counted"
 RANK = 8  # of the adapters, as of the shortcut `lora`
+
+
+@contextmanager
+def keeping(torch: Any, model: Any) -> Iterator[dict[int, Any]]:
+    """Yield the storages that autograd keeps meanwhile, of the module's own none."""
+    own = {t.untyped_storage()._cdata for t in (*model.parameters(), *model.buffers())}
+    kept: dict[int, Any] = {}
+
+    def pack(tensor: Any) -> Any:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in own:
+            kept[storage._cdata] = storage  # held, so that no other takes its place
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+        yield kept
 
 
 def kept_bytes(workload: Workload, config: Config, batch_size: int, dtype: str = "float32") -> int:
@@ -34,19 +51,10 @@ def kept_bytes(workload: Workload, config: Config, batch_size: int, dtype: str =
 
     inputs, targets = workload.batch(config, batch_size, np.random.default_rng(0))
     drawn = tensors(torch, (*inputs, targets), dtype, torch.device("cpu"))
-    kept: dict[int, Any] = {}
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         model = _built(torch, workload, config, dtype)
-        own = {t.untyped_storage()._cdata for t in (*model.parameters(), *model.buffers())}
         given = [mode.from_tensor(t) for t in drawn]
-
-        def pack(tensor: Any) -> Any:
-            storage = tensor.untyped_storage()
-            if storage._cdata not in own:
-                kept[storage._cdata] = storage  # held, so that no other takes its place
-            return tensor
-
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+        with keeping(torch, model) as kept:
             try:
                 logits = model(*given[:-1])
             except DynamicOutputShapeException:

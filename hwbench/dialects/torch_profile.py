@@ -11,6 +11,7 @@ from typing import Any
 
 from hwbench.case import Case
 from hwbench.dialects import torch_device as on
+from hwbench.dialects import torch_memory
 from hwbench.dialects.torch import network
 from hwbench.dialects.torch_flops import counted
 from hwbench.dialects.torch_product import best_product
@@ -264,20 +265,13 @@ def _timing(leaves: dict[str, Any], took: dict[str, list[float]], wait: Any) -> 
 
 def _kept_bytes(torch: Any, model: Any, step: _Step) -> int:
     """Make a step; return the bytes that autograd keeps of its forward pass, weights left out."""
-    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    kept: dict[int, int] = {}
-
-    def pack(tensor: Any) -> Any:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+    with torch_memory.keeping(torch, model) as kept:
         loss = step.forward()
+    found: int = sum(s.nbytes() for s in kept.values())
+    kept.clear()  # the backward pass frees them one by one
     loss.backward()
     step.update()
-    return sum(kept.values())
+    return found
 
 
 def _bytes(of: list[Any]) -> int:
