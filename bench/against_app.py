@@ -1,7 +1,7 @@
 """hwbench's latency of single inferences against a runtime's own benchmark program, in turn.
 
-Each side of a pair is a process of its own, as a visit of a run is: where memory lies is luck, and a
-process that lasted would have its own in every pair.
+Each side of a pair is a process of its own, as a visit of a run is: where memory lies is luck, and
+a process that lasted would have its own in every pair.
 """
 
 import statistics
