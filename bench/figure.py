@@ -3,10 +3,14 @@
 import argparse
 import dataclasses
 import json
+import random
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hwbench.stats import median_interval
+
+SEED, DRAWS = 7, 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,15 +48,45 @@ def of_ratios(
 
 def in_turn(ours: Callable[[], float], theirs: Callable[[], float], pairs: int) -> list[float]:
     """Return ours / theirs of each pair, measured A B B A: a drift favours neither."""
+    return [own / other for own, other in both_in_turn(ours, theirs, pairs)]
+
+
+def both_in_turn(
+    ours: Callable[[], float], theirs: Callable[[], float], pairs: int
+) -> list[tuple[float, float]]:
+    """Return (ours, theirs) of each pair, measured A B B A."""
     found = []
     for n in range(pairs):
         if n % 2:
             other = theirs()
-            found.append(ours() / other)
+            found.append((ours(), other))
         else:
             own = ours()
-            found.append(own / theirs())
+            found.append((own, theirs()))
     return found
+
+
+def undisturbed(name: str, pairs: Sequence[tuple[float, float]], within: float) -> Figure:
+    """Return the ratio of the lower quartiles of both sides, with a bootstrap interval of 90 %.
+
+    On a machine whose speed is others' to change from second to second, pairs say nothing; what
+    each side reaches when it is left alone does.
+    """
+    rng = random.Random(SEED)
+
+    def ratio(of: Sequence[tuple[float, float]]) -> float:
+        low = [statistics.quantiles(side, n=4)[0] for side in zip(*of, strict=True)]
+        return float(low[0] / low[1])
+
+    middle = ratio(pairs)
+    drawn = sorted(ratio(rng.choices(pairs, k=len(pairs))) for _ in range(DRAWS))
+    low, high = drawn[DRAWS // 20], drawn[-DRAWS // 20]
+    return Figure(
+        name=name,
+        measured=f"{middle:.3f} +-{(high - low) / 2:.3f} (lower quartiles of {len(pairs)} pairs)",
+        target=f"within {within:.0%}",
+        met=abs(middle - 1) <= within,
+    )
 
 
 def parser(about: str | None) -> argparse.ArgumentParser:

@@ -16,8 +16,10 @@ RUNS = 100
 _MEDIAN = re.compile(r"\(median\):\s+([\d.]+) ms")
 
 
-def by_app(path: str, threads: int) -> float:
-    """Return the median milliseconds that litert-benchmark tells."""
+def by_app(path: str, threads: int, percentile: int) -> float:
+    """Return the median milliseconds that litert-benchmark tells; it tells no other percentile."""
+    if percentile != against_app.MEDIAN:
+        raise SystemExit("litert-benchmark tells the median alone: --percentile 50")
     found = shutil.which("litert-benchmark", path=str(Path(sys.executable).parent))
     if found is None:
         raise SystemExit("litert-benchmark is not installed: make litert")

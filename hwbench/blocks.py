@@ -31,12 +31,13 @@ def cuts(models: Sequence[str], asked: Sequence[int], free_bytes: int | None) ->
 
 def _auto(name: str, free_bytes: int | None) -> tuple[int, ...]:
     """Return the depths whose training fits, else the smallest that there are."""
-    whole = registry.networks()[name]
-    layers = whole.variant.config.get("layers", 0)
+    config = registry.networks()[name].variant.config
+    layers, period = config.get("layers", 0), config.get("period", 1)
     for depths in PREFERRED:
-        if depths[-1] <= max(layers, 1) and fits(name, depths[-1], free_bytes):
-            return depths
-    return PREFERRED[-1]
+        found = tuple(period * d for d in depths)
+        if found[-1] <= max(layers, 1) and fits(name, found[-1], free_bytes):
+            return found
+    return tuple(period * d for d in PREFERRED[-1])
 
 
 def fits(name: str, layers: int, free_bytes: int | None) -> bool:
@@ -55,5 +56,6 @@ def fits(name: str, layers: int, free_bytes: int | None) -> bool:
 def cuts_of(name: str) -> tuple[str, ...]:
     """Return the two cuts of a network that its blocks are counted from; itself if it has none."""
     own, _ = depth.parted(name)
-    whole = registry.networks()[own].variant.config.get("layers", 0)
-    return (depth.cut(own, 1), depth.cut(own, 2)) if whole > 1 else (own,)
+    config = registry.networks()[own].variant.config
+    whole, period = config.get("layers", 0), config.get("period", 1)
+    return tuple(depth.cut(own, n * period) for n in (1, 2)) if whole >= 2 * period else (own,)

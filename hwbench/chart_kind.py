@@ -12,7 +12,7 @@ class Given:
     """An input file: where it is from, which of the files of hwbench it is, and what it holds."""
 
     path: str
-    kind: str  # record, estimate, shortcuts, power
+    kind: str  # record, estimate, shortcuts, power, serving
     value: Any
 
 

@@ -19,6 +19,7 @@ from hwbench.units import ITEM_BYTES
 
 LEVEL = 0.90
 MODEL_FRAC = 0.03  # half of the narrowest interval: the line's own error [assumed]
+SINGLE_LOG = 0.10  # of a single visit; methodology, as of a step's
 LEAST = 2  # depths
 Key = tuple[str, str, str, str, str, int]
 
@@ -110,6 +111,8 @@ def _whole(
     if len(ahead) > 1:
         t = stats.student_t(LEVEL, len(ahead) - 1)
         spread = math.hypot(spread, t * stats.standard_deviation(ahead) / math.sqrt(len(ahead)))
+    else:
+        spread = math.hypot(spread, *_reached(cuts, layers, point))
     # What the line misses at its own depths grows with the distance that it is carried over.
     reach = layers / max(depths)
     spread = math.hypot(spread, stats.normal_quantile(LEVEL) * residual * reach)
@@ -122,6 +125,22 @@ def _whole(
         ),
         len(ahead) or n,
     )
+
+
+def _reached(cuts: Mapping[int, Measurement], layers: int, point: float) -> list[float]:
+    """Return how far the whole goes with each cut's time at the end of its interval, by the point.
+
+    It is for a single round, which tells nothing of how lines scatter: a visit is not known better
+    than to SINGLE_LOG, whatever its samples say.
+    """
+    depths, times = list(cuts), [_point(m) for m in cuts.values()]
+    found = []
+    for n, m in enumerate(cuts.values()):
+        assert m.wall_s is not None
+        far = max(math.log(m.wall_s.high / m.wall_s.point), SINGLE_LOG)
+        fixed, block = line(depths, [*times[:n], times[n] * math.exp(far), *times[n + 1 :]])
+        found.append(abs((fixed + block * layers) / point - 1))
+    return found
 
 
 def _memory(name: str, cuts: Mapping[int, Measurement], layers: int) -> DepthMemory | None:
@@ -155,8 +174,10 @@ def _memory(name: str, cuts: Mapping[int, Measurement], layers: int) -> DepthMem
 def _block_bytes(name: str, m: Measurement) -> float:
     """Return the bytes of a block's weights as a case holds them, with gradients and moments."""
     network = registry.networks()[name]
-    one, two = ({**network.variant.config, "layers": n} for n in (1, 2))
-    weights = network.workload.parameters(two) - network.workload.parameters(one)
+    period = network.variant.config.get("period", 1)
+    one, two = ({**network.variant.config, "layers": n * period} for n in (1, 2))
+    count = network.workload.parameters
+    weights = (count(two) - count(one)) / period
     if m.phase == "training":  # float32 whatever the step computes in
         return float(weights * parameter_bytes.WORD_BYTES * (2 + parameter_bytes.moments_of(name)))
     return float(weights * ITEM_BYTES[m.dtype])

@@ -138,7 +138,7 @@ def _measured(request: Request, wanted: Wanted, progress: Progress, spawn: Spawn
 def _blocks(workload: str) -> tuple[int, ...]:
     """Return that a network is measured by its blocks where its training does not fit here."""
     whole = registry.networks()[workload].variant.config.get("layers", 0)
-    if whole < blocks.LEAST or own_models.facts_of(workload) is not None:
+    if whole < blocks.LEAST:
         return ()
     free = host.available_memory_bytes()
     return () if blocks.fits(workload, whole, free) else (blocks.AUTO,)

@@ -8,7 +8,7 @@ from hwbench.comparing import named
 from hwbench.estimate_figures import Assumption, Figure
 from hwbench.estimate_table import SHOWN, chosen
 from hwbench.estimate_units import duration, usd
-from hwbench.estimated import EstimateFile, Winner
+from hwbench.estimated import EstimateFile, Row, Winner
 from hwbench.render import NOTHING, digits
 
 ALIKE = 6  # rows named that cannot be told from the best
@@ -156,12 +156,27 @@ def _terms(file: EstimateFile) -> list[str]:
     loader = row.terms.loader_s
     of_step = f"a step {digits(row.terms.step_s)} s"
     of_step += f", its batch's loading {digits(loader)} s" if loader else ""
-    lines.append(of_step)
+    lines += [of_step, *_pace(row)]
     for word, shares in (("time", row.uncertain_by), ("cost", row.cost_uncertain_by)):
         if shares:
             told = ", ".join(f"{s.name} {s.share_frac:.0%}" for s in shares)
             lines.append(f"its {word} is uncertain by: {told}")
     return lines
+
+
+def _pace(row: Row) -> list[str]:
+    """Return how fast it steps, by its devices' peak; nothing for rows of another step's ratio."""
+    p = row.pace
+    if p is None:
+        return []
+    tokens = "" if p.tokens_per_s is None else f"{render.count(p.tokens_per_s)} tokens/s, "
+    said = f"while it steps: {tokens}{digits(p.items_per_s)} items/s"
+    if p.mfu_frac is None:
+        return [f"{said}; MFU not known: {p.reason}"]
+    return [
+        f"{said}; MFU and HFU {p.mfu_frac:.1%} of {render.count(p.peak_flops_per_s or 0.0)}FLOP/s"
+        f" a device: {p.peak}"
+    ]
 
 
 def _assumed(file: EstimateFile) -> list[str]:

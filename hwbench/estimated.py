@@ -77,6 +77,23 @@ class StepTerms:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How fast a training goes while it steps, of all devices together.
+
+    `mfu_frac` is the FLOPs that the network needs by the devices' dense peak, `hfu_frac` all that
+    are computed; null with the `reason`.
+    """
+
+    items_per_s: PositiveFloat
+    tokens_per_s: PositiveFloat | None  # null: its items are no sequences of tokens
+    mfu_frac: NonNegativeFloat | None
+    hfu_frac: NonNegativeFloat | None
+    peak_flops_per_s: PositiveFloat | None  # of one device
+    peak: str  # what that is, or why it is not known
+    reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class TimeTerms:
     """What the time is made of, each the median of its draws: they need not add up exactly.
 
@@ -157,6 +174,7 @@ class Row:
     meets_budget: bool | None = None
     pareto: bool = False
     warnings: tuple[str, ...] = ()
+    pace: Pace | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hwbench import memory_fit, parameter_bytes
+from hwbench import memory_fit, parameter_bytes, sightings, training_pace
 from hwbench.estimate_figures import Assumption
 from hwbench.loaders import Loaded
 from hwbench.montecarlo import Factor
@@ -40,6 +40,7 @@ def way_here(step: Step, around: Circumstances) -> Ways:
     checkpoint_bytes = checkpoint_bytes_of(m.name)
     floor = Factor.of_sigma("the extrapolation itself", around.floor.sd_log)
     disk = _disk(step, around.loader)
+    source = sightings.source_of(step)
     evaluation_item_s, evaluation_notes = _evaluation(step)
     assumptions = [
         *step.assumptions,
@@ -78,6 +79,7 @@ def way_here(step: Step, around: Circumstances) -> Ways:
         room_bytes=room_of(step),
         fits_memory=memory_fit.fits_here(step, room_of(step)),
         assumptions=tuple(assumptions),
+        peak=training_pace.peak_of(source.sheet, m.dtype, source.share_frac),
         warnings=step.warnings,
     )
 

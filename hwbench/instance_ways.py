@@ -9,11 +9,13 @@ from hwbench import (
     here_way,
     instance_power,
     memory_fit,
+    own_models,
     presets,
     published,
     scaling,
     scaling_efficiency,
     sightings,
+    training_pace,
 )
 from hwbench import scaled as scaled_facts
 from hwbench.data_sheet import DataSheet
@@ -59,14 +61,14 @@ def ways(
     found: list[Ways | NoWay] = []
     for instance, sheet in zip(instances, sheets, strict=True):
         if isinstance(sheet, str):
-            found.append(NoWay(name=instance.name, devices=_devices(instance), reason=sheet))
+            found.append(NoWay(name=instance.name, devices=devices_of(instance), reason=sheet))
         elif not sheet.trains:
             why = f"the {sheet.name} is made for inference alone"
-            found.append(NoWay(name=instance.name, devices=_devices(instance), reason=why))
+            found.append(NoWay(name=instance.name, devices=devices_of(instance), reason=why))
         elif sheet.kind == "cpu":
             found.append(_of_processor(step, source, instance, sheet, dtype, around))
         else:
-            found.append(_way(step, instance, sheet, told[sheet.name], around))
+            found.append(_way(step, instance, sheet, told[sheet.name], around, dtype))
     return found
 
 
@@ -83,9 +85,9 @@ def _of_processor(
     if cores is None or not sheet.cores:
         whose = "the instance" if cores is None else f"a whole {sheet.name}"
         reason = f"how many cores {whose} has is not known, nor what share of them computes"
-        return NoWay(name=instance.name, devices=_devices(instance), reason=reason)
+        return NoWay(name=instance.name, devices=devices_of(instance), reason=reason)
     scaled = _predicted(step, source, [sheet], dtype, cores / sheet.cores)[0]
-    return _way(step, instance, sheet, scaled, around)
+    return _way(step, instance, sheet, scaled, around, dtype, cores / sheet.cores)
 
 
 def _predicted(
@@ -98,11 +100,13 @@ def _predicted(
         dtype=dtype,
         flops_per_item=step.flops_per_item,
         table=table(),
+        kind=own_models.kind_of(step.case.name),
         share_frac=share,
     )
 
 
-def _devices(instance: Instance) -> tuple[str, ...]:
+def devices_of(instance: Instance) -> tuple[str, ...]:
+    """Return what of an instance computes, by name."""
     if instance.accelerator is None:
         return (instance.cpu or "cpu",)
     return (instance.accelerator,) * instance.n_accelerators
@@ -126,14 +130,29 @@ def cores_of(instance: Instance) -> tuple[float | None, tuple[Assumption, ...]]:
 
 
 def _way(
-    step: Step, instance: Instance, sheet: DataSheet, scaled: Scaled, around: Circumstances
+    step: Step,
+    instance: Instance,
+    sheet: DataSheet,
+    scaled: Scaled,
+    around: Circumstances,
+    dtype: str,
+    share: float = 1.0,
 ) -> Ways | NoWay:
-    devices = _devices(instance)
+    devices = devices_of(instance)
     if scaled.items_per_s is None or scaled.sigma_log is None:
         return NoWay(name=instance.name, devices=devices, reason=scaled.reason or scaled.basis)
     efficiency = scaling_efficiency.efficiency(
-        sheet, len(devices), step.case.name, published.figures()
+        sheet,
+        len(devices),
+        step.case.name,
+        published.figures(),
+        kind=own_models.kind_of(step.case.name),
     )
+    room = room_of(instance, sheet)
+    fitted, shards = memory_fit.fits(step, room), 1
+    if fitted is False and len(devices) > 1 and memory_fit.fits(step, room, len(devices)):
+        fitted, shards = True, len(devices)
+        efficiency = scaling_efficiency.sharded(efficiency)
     if efficiency.point is None or efficiency.sigma_log is None:
         return NoWay(name=instance.name, devices=devices, reason=efficiency.basis)
     step_s = step.batch_size / scaled.items_per_s.point / efficiency.point
@@ -156,7 +175,6 @@ def _way(
         )
     cores, core_notes = cores_of(instance)
     loader, loader_notes = here_way.loader_term(step, around, cores, sheet.kind == "cpu")
-    room = room_of(instance, sheet)
     power, no_power = instance_power.power(instance, sheet)
     floor = Factor.of_sigma("the extrapolation itself", around.floor.sd_log)
     return Ways(
@@ -181,7 +199,7 @@ def _way(
         power=power,
         no_power=no_power,
         room_bytes=room,
-        fits_memory=memory_fit.fits(step, room),
+        fits_memory=fitted,
         assumptions=(
             *notes,
             *core_notes,
@@ -191,6 +209,8 @@ def _way(
             here_way.forward_assumption(),
             *instance_power.notes(power, sheet),
         ),
+        peak=training_pace.peak_of(sheet, dtype, share),
+        shards=shards,
         warnings=_unmeasured(scaled),
     )
 

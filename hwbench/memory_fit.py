@@ -15,8 +15,12 @@ from hwbench.ways import Ways
 USABLE_FRAC = 0.92  # of a device's memory that a training may fill; methodology, batch sizes
 
 
-def fits(step: Step, room_bytes: float | None) -> bool | None:
-    """Return whether the step fits in so many bytes, None where that cannot be told."""
+def fits(step: Step, room_bytes: float | None, shards: int = 1) -> bool | None:
+    """Return whether the step fits in so many bytes, None where that cannot be told.
+
+    Of several `shards` each holds a part of weights, gradients and moments, and the activations of
+    a batch of its own (ZeRO, stage 3).
+    """
     peak = step.case.memory_peak_bytes
     held = None if peak is None else (peak.device or peak.host)
     measured_batch = step.case.batch_size
@@ -24,7 +28,7 @@ def fits(step: Step, room_bytes: float | None) -> bool | None:
         return None
     own = parameters_of(step.case.name)
     fixed = _fixed_bytes(step.case.name, own, own)
-    return _holds(room_bytes, held, fixed, step.batch_size / measured_batch)
+    return _holds(room_bytes, held, fixed, step.batch_size / measured_batch, shards)
 
 
 def fits_here(step: Step, room_bytes: float | None) -> bool | None:
@@ -46,17 +50,18 @@ def by(way: Ways, shortcut: Shortcut, workload: str) -> Ways:
         workload, own if held is None else held, own if trained is None else trained
     )
     grown = way.batch_size / told.batch_size
-    return replace(way, fits_memory=_holds(way.room_bytes, told.memory_peak_bytes, fixed, grown))
+    holds = _holds(way.room_bytes, told.memory_peak_bytes, fixed, grown, way.shards)
+    return replace(way, fits_memory=holds)
 
 
 def _holds(
-    room_bytes: float | None, peak_bytes: float, fixed_bytes: float, times: float
+    room_bytes: float | None, peak_bytes: float, fixed_bytes: float, times: float, shards: int
 ) -> bool | None:
     """Return whether memory holds a peak whose part beside `fixed_bytes` is so many times it."""
     if room_bytes is None:
         return None
     grown = max(0.0, peak_bytes - fixed_bytes) * times
-    return bool(fixed_bytes + grown <= USABLE_FRAC * room_bytes)
+    return bool(fixed_bytes / shards + grown <= USABLE_FRAC * room_bytes)
 
 
 def _fixed_bytes(workload: str, parameters: int, trained: int) -> float:

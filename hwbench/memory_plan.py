@@ -4,7 +4,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import hwbench
-from hwbench import codec, data_sheets, protocol, registry, store, tree_file
+from hwbench import (
+    codec,
+    data_sheets,
+    model_naming,
+    model_spec,
+    protocol,
+    registry,
+    store,
+    tree_file,
+)
 from hwbench.child import Child, ChildFailed
 from hwbench.errors import BadInput, UnknownName
 from hwbench.memory_needs import RECIPES, SCHEMA, Counted, MemoryFile, Need, Recipe, fit, fixed
@@ -30,6 +39,8 @@ class Options:
 
 def plan(options: Options, progress: Progress | None = None, spawn: Spawn = Child) -> MemoryFile:
     """Return what a network needs; raise BadInput, or UnknownName, for what cannot be asked."""
+    progress = progress or Silent()
+    options = _named(options, progress, spawn)
     network = _network(options)
     for name in options.recipes:
         if name not in RECIPES:
@@ -37,7 +48,7 @@ def plan(options: Options, progress: Progress | None = None, spawn: Spawn = Chil
     sheets = [data_sheets.sheet(name) for name in options.devices or _known()]
     if options.out is not None:
         store.check_writable(options.out)
-    counted, why = _counted(options, progress or Silent(), spawn)
+    counted, why = _counted(options, progress, spawn)
     config = network.variant.config
     parameters = network.workload.parameters(config)
     layers = config.get("layers", 0)
@@ -78,10 +89,27 @@ def _known() -> list[str]:
     return [name for name in DEVICES if name in have]
 
 
+def _named(options: Options, progress: Progress, spawn: Spawn) -> Options:
+    """Return the options with a model of transformers by the name that it goes by here.
+
+    It is told by its configuration; `--seq` is then a size of its spec.
+    """
+    if not model_spec.is_spec(options.workload):
+        return options
+    if not options.workload.startswith("hf:"):
+        raise BadInput(
+            f"{options.workload}: `hwbench memory` knows hwbench's own workloads, and models of"
+            " transformers by their configuration: hf:NAME"
+        )
+    spec = options.workload
+    if options.seq is not None:
+        spec += f"{',' if model_spec.parse(spec).sizes else '@'}seq={options.seq}"
+    (name,) = model_naming.named([spec], spawn, outlined=True, note=progress.note)
+    return replace(options, workload=name, seq=None)
+
+
 def _network(options: Options) -> Network:
     network = registry.networks()[options.workload]
-    if network.workload.own:
-        raise BadInput(f"{options.workload}: `hwbench memory` knows the workloads of hwbench alone")
     if options.seq is None:
         return network
     config = network.variant.config
@@ -98,9 +126,9 @@ def _network(options: Options) -> Network:
 
 def cache_bytes_per_token(network: Network) -> int | None:
     """Return the bytes of keys and values of one position in bfloat16; None without generation."""
-    if network.workload.decoding is None:
-        return None
     config = network.variant.config
+    if network.workload.decoding is None and not (network.workload.own and "kv_heads" in config):
+        return None
     heads = config.get("kv_heads", config["heads"])
     size = config.get("head_dim", config["width"] // config["heads"])
     return 2 * config["layers"] * heads * size * _BYTES["bfloat16"]
@@ -127,14 +155,16 @@ def _counted(
 def _need(
     recipe: Recipe, network: Network, parameters: int, layers: int, counted: Counted | None
 ) -> Need:
-    adapters = counted.adapter_parameters * max(1, layers) if counted else 0
+    # What was counted is of blocks as they repeat: of one, or of several kinds in a row.
+    rows = layers / network.variant.config.get("period", 1)
+    adapters = counted.adapter_parameters * (rows or 1) if counted else 0
     trained, weights, training = fixed(recipe, parameters, adapters)
     item = checkpointed = None
     if counted is not None and counted.kept_bytes and recipe.trains:
         rest, block = (
             float(found[recipe.dtype]) for found in (counted.kept_bytes, counted.block_bytes)
         )
-        item = rest + layers * block
+        item = rest + rows * block
         config = network.variant.config
         if layers and {"seq", "width"} <= set(config):
             # The input of each block is kept, and one block at a time is computed again.

@@ -5,6 +5,7 @@ from typing import Literal
 
 from hwbench.bounds import NonNegativeInt, PositiveInt
 
+Kind = Literal["conv", "transformer", "rnn"]  # as of published trainings
 Loss = Literal["cross_entropy", "own", "squares", "none"]
 
 
@@ -37,6 +38,26 @@ class OptimizerFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StackFacts:
+    """A stack of blocks that repeat: what all but the blocks has, and what `period` blocks have."""
+
+    layers: PositiveInt
+    period: PositiveInt = 1
+    fixed_parameters: NonNegativeInt
+    period_parameters: NonNegativeInt
+    fixed_flops: NonNegativeInt
+    period_flops: NonNegativeInt
+
+    def parameters(self, layers: int) -> int:
+        """Return the parameters of a cut to so many blocks, a multiple of the period."""
+        return self.fixed_parameters + layers // self.period * self.period_parameters
+
+    def flops(self, layers: int) -> int:
+        """Return the FLOPs forward of an item through such a cut."""
+        return self.fixed_flops + layers // self.period * self.period_flops
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelFacts:
     """A model of the user's own, as a child process found it. Counts are per item.
 
@@ -66,6 +87,8 @@ class ModelFacts:
     pretrained: bool = False
     version: PositiveInt  # changes with its layers and inputs: other cases, not to be compared
     fingerprint: str  # changes with whatever it answers
+    stack: StackFacts | None = None  # where it can be told from fewer of its blocks
+    kind: Kind | None = None  # by which it is scaled to other devices; null: not known
     notes: tuple[str, ...] = ()  # what was chosen for the user
 
     @property

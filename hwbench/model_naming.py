@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from hwbench import codec, cpu, model_spec, own_models, protocol, registry
+from hwbench import blocks, codec, cpu, depth, host, model_spec, own_models, protocol, registry
 from hwbench.case import Case
 from hwbench.child import ChildFailed
 from hwbench.errors import BadInput, UnknownName
@@ -19,20 +19,26 @@ def named(
     spawn: Spawn,
     *,
     pretrained: bool = False,
+    outlined: bool = False,
     note: Note = lambda text: None,
 ) -> tuple[str, ...]:
     """Return names for `--model`: workloads as they are, a model of one's own once it is known.
 
-    Each is built once in a child, which finds out what it is: `note` is told. Raises BadInput, with
-    what the user's code did wrong, UnknownName for no workload.
+    Each is built once in a child, which finds out what it is: `note` is told. One of transformers
+    that is `outlined`, or too large, is told by its configuration. Raises BadInput, with what the
+    user's code did wrong, UnknownName for no workload.
     """
     return tuple(
-        _adopted(spec, spawn, pretrained, note) if model_spec.is_spec(spec) else spec
+        _adopted(spec, spawn, pretrained, outlined, note) if model_spec.is_spec(spec) else spec
         for spec in specs
     )
 
 
-def _adopted(text: str, spawn: Spawn, pretrained: bool, note: Note) -> str:
+def _adopted(text: str, spawn: Spawn, pretrained: bool, outlined: bool, note: Note) -> str:
+    whole, layers = depth.parted(text)
+    if layers is not None:
+        own = _adopted(whole, spawn, pretrained, True, note)
+        return registry.networks()[depth.cut(own, layers)].name
     spec = model_spec.parse(text)
     known = own_models.facts_of(spec.name)
     if known is not None and (known.spec, known.pretrained) == (text, pretrained):
@@ -41,7 +47,14 @@ def _adopted(text: str, spawn: Spawn, pretrained: bool, note: Note) -> str:
         raise BadInput(f"--model {text}: goes by the same name as {known.spec}: rename one of them")
     child = spawn(0, len(cpu.usable_cpus()), {})
     try:
-        request = protocol.Describe(spec=text, name=spec.name, pretrained=pretrained)
+        free = host.available_memory_bytes()
+        request = protocol.Describe(
+            spec=text,
+            name=spec.name,
+            pretrained=pretrained,
+            outlined=outlined,
+            room_bytes=None if free is None else int(blocks.ROOM_FRAC * free),
+        )
         reply = child.ask("describe", request, LIMIT_S)
     except ChildFailed as e:
         said = f"did not return within {LIMIT_S:.0f} s" if e.code == "hung" else str(e)

@@ -7,10 +7,11 @@ a report never names what is run.
 
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from hwbench import codec, model_spec, registry
+from hwbench import codec, depth, model_spec, registry
 from hwbench.model_facts import ModelFacts
 from hwbench.own_draw import drawn
 from hwbench.registry import Network
@@ -29,14 +30,35 @@ _facts: dict[str, ModelFacts] = {}  # those adopted in this process
 
 
 def facts_of(name: str) -> ModelFacts | None:
-    """Return what is known of an adopted model; None for a workload of hwbench."""
-    return _facts.get(name)
+    """Return what is known of an adopted model, or a cut of it; None for a workload of hwbench."""
+    own, layers = depth.parted(name)
+    whole = _facts.get(name) or _facts.get(own)
+    if whole is None or whole.stack is None or layers is None or name in _facts:
+        return whole
+    return replace(
+        whole,
+        name=name,
+        parameters=whole.stack.parameters(layers),
+        trainable_parameters=whole.stack.parameters(layers),
+        flops=whole.stack.flops(layers),
+        activation_numbers=None,
+        config={**whole.config, "layers": layers},
+    )
 
 
 def spec_of(name: str) -> str:
     """Return what `--model` names a network by: its spec, or the name of a workload."""
-    facts = _facts.get(name)
-    return facts.spec if facts else name
+    own, layers = depth.parted(name)
+    facts = _facts.get(name) or _facts.get(own)
+    if facts is None:
+        return name
+    return facts.spec if facts.name == name or layers is None else depth.cut(facts.spec, layers)
+
+
+def kind_of(name: str) -> str | None:
+    """Return the kind of an adopted model, by which it is scaled; None where it is not known."""
+    facts = facts_of(name)
+    return None if facts is None else facts.kind
 
 
 def graph_of(name: str) -> Path | None:
@@ -47,13 +69,14 @@ def graph_of(name: str) -> Path | None:
 
 
 def known(names: Collection[str]) -> tuple[ModelFacts, ...]:
-    """Return what is known of those names that are of models of the user's own."""
-    return tuple(f for name, f in _facts.items() if name in names)
+    """Return what is known of those names that are of models of the user's own, or cuts of them."""
+    wholes = {depth.parted(name)[0] for name in names}
+    return tuple(f for name, f in _facts.items() if name in wholes or name in names)
 
 
 def still(name: str, version: int) -> bool:
     """Return whether a model of the user's own is what it was when it was measured."""
-    facts = _facts.get(name)
+    facts = facts_of(name)
     return facts is None or facts.version == version
 
 
@@ -123,16 +146,26 @@ def network_of(facts: ModelFacts) -> Network:
             "hwbench.dialects.torch_models", "build", spec=facts.spec, pretrained=facts.pretrained
         ),
         build_flax=later("hwbench.dialects.flax_models", "build", spec=facts.spec),
-        parameters=lambda config: facts.parameters,
-        flops=lambda config: facts.flops or 0,
+        parameters=lambda config: _count(facts, config, "parameters", facts.parameters),
+        flops=lambda config: _count(facts, config, "flops", facts.flops or 0),
         dtypes=_HALVES if facts.library == "torch" else ("float32",),
         objectives=()
         if facts.loss == "cross_entropy"
         else (Objective(method="loss", trains="module"),),
-        training_flops=lambda config: facts.training_flops or 0,
+        training_flops=lambda config: (
+            _count(facts, config, "flops", facts.flops or 0) * (3 if facts.training_flops else 0)
+        ),
         own=True,
         dialects=DIALECTS[facts.library],
         fingerprint=facts.fingerprint,
         untrainable=facts.untrainable,
     )
     return Network(name=facts.name, workload=workload, variant=workload.variants[""])
+
+
+def _count(facts: ModelFacts, config: Mapping[str, int], what: str, whole: int) -> int:
+    """Return a count of a model, or of a cut of it, which its configuration says the blocks of."""
+    stack, layers = facts.stack, config.get("layers")
+    if stack is None or layers is None or layers == stack.layers:
+        return whole
+    return int(getattr(stack, what)(layers))

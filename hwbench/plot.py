@@ -15,6 +15,7 @@ from hwbench import (
     registry,
     shortcut_rows,
     store,
+    tokens,
 )
 from hwbench.chart import Chart
 from hwbench.chart_figure import Say
@@ -87,6 +88,7 @@ _TREES: dict[str, tuple[str, type]] = {
     shortcut_rows.SCHEMA: ("shortcuts", shortcut_rows.ShortcutsFile),
     power_record.SCHEMA: ("power", power_record.PowerRecord),
     inspected.SCHEMA: ("inspection", inspected.Inspection),
+    tokens.SCHEMA: ("serving", tokens.ServingFile),
 }
 _MAKERS = {
     "record": "`hwbench run`",
@@ -94,6 +96,7 @@ _MAKERS = {
     "shortcuts": "`hwbench shortcuts --out`",
     "power": "`hwbench power --out`",
     "inspection": "`hwbench inspect --out`",
+    "serving": "`hwbench serving --out`",
 }
 
 

@@ -32,11 +32,17 @@ class Probe:
 
 @dataclass(frozen=True, kw_only=True)
 class Describe:
-    """Build a model of the user's own and say what it is."""
+    """Build a model of the user's own and say what it is.
+
+    A model of transformers whose training would take more than `room_bytes`, or that is `outlined`,
+    is told by its configuration and not built.
+    """
 
     spec: str
     name: str
     pretrained: bool = False
+    outlined: bool = False
+    room_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -134,15 +134,17 @@ class Networks(Shelf[Network]):
 
 
 def _cut(whole: Network, layers: int) -> Network:
-    if whole.workload.own:
-        raise BadInput(
-            f"{whole.name} is a model of your own: hwbench's own workloads are cut alone"
-        )
     most = whole.variant.config.get("layers", 0)
     if not most:
         raise BadInput(f"{whole.name} is not made of blocks that are alike: it cannot be cut")
     if not 1 <= layers <= most:
         raise BadInput(f"{whole.name} has {most} blocks: it cannot be cut to {layers}")
+    period = whole.variant.config.get("period", 1)
+    if layers % period:
+        raise BadInput(
+            f"{whole.name} has blocks of several kinds, which repeat by {period}: it cannot be cut"
+            f" to {layers}, but to {period}, {2 * period} and so on"
+        )
     config = {**whole.variant.config, "layers": layers}
     variant = replace(whole.variant, config=config)
     return replace(whole, name=depth.cut(whole.name, layers), variant=variant)

@@ -11,7 +11,7 @@ from hwbench.compared import Comparison
 from hwbench.errors import BadInput
 
 SUFFIXES = (".html", ".md")
-KINDS = ("record", "estimate", "shortcuts")
+KINDS = ("record", "estimate", "shortcuts", "serving")
 
 
 @dataclass(frozen=True, kw_only=True)

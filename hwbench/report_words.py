@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hwbench import compare_view, report_estimate, report_record, report_shortcuts
+from hwbench import compare_view, report_estimate, report_record, report_serving, report_shortcuts
 from hwbench.chart_kind import Given
 from hwbench.compared import Comparison
 from hwbench.pages import Cell, Page, Section, Table
@@ -16,6 +16,7 @@ from hwbench.report_parts import footnoted
 _SECTIONS = {
     "estimate": report_estimate.sections,
     "shortcuts": report_shortcuts.sections,
+    "serving": report_serving.sections,
     "record": report_record.sections,
 }
 
@@ -63,6 +64,8 @@ def _question(found: Reported) -> str:
     if first.kind == "record":
         several = sum(g.kind == "record" for g in found.given) > 1
         return "Which machine is faster, and where?" if several else "What can this machine do?"
+    if first.kind == "serving":
+        return f"What does serving {first.value.workload} come to?"
     plan = first.value.plan
     what = f"training {plan.workload} on {plan.samples:,} samples"
     if first.kind == "shortcuts":

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hwbench import memory_fit, montecarlo, plan_counts, row_notes
+from hwbench import memory_fit, montecarlo, plan_counts, row_notes, training_pace
 from hwbench.buying import Bought
 from hwbench.estimate_figures import Figure, PowerFigure
 from hwbench.estimate_plan import Money
@@ -81,6 +81,7 @@ class Maker:
         self._fine, self._coarse = Drawn(DRAWS, SEED), Drawn(CURVE_DRAWS, SEED + 1)
         self._rough = Drawn(MEDIAN_DRAWS, SEED + 2)
         self._sizes = plan_counts.sizes(plan.samples, curve_sizes)
+        self._tokens = training_pace.tokens_of(plan.workload)
 
     def rows(
         self, way: Ways, bought: Sequence[Bought], shortcut: Shortcut, place: Place, plan: Plan
@@ -141,6 +142,7 @@ class Maker:
         total = cost.total_usd if cost else None
         steps, time_s = int(median(s.fine.n.steps)), s.fine.whole.time_s
         in_time, in_budget = chance(time_s, plan.deadline_s), chance(total, plan.budget_usd)
+        pace = training_pace.pace(way, plan, recipe.shortcut, median(p.steps) / steps, self._tokens)
         row = Row(
             instance=way.name,
             purchase=bought.option,
@@ -170,7 +172,8 @@ class Maker:
             budget_chance=in_budget,
             meets_deadline=meets(in_time, plan.deadline_s, plan.level),
             meets_budget=meets(in_budget, plan.budget_usd, plan.level),
-            warnings=row_notes.warnings(way, bought, plan),
+            warnings=(*row_notes.warnings(way, bought, plan), *training_pace.warnings(way, pace)),
+            pace=pace,
         )
         flat = [None if v is None else v[:, 0] for v in (time_s, total, s.fine.energy_j)]
         return Made(row=row, recipe=recipe, time_s=flat[0], cost_usd=flat[1], energy_j=flat[2])

@@ -99,7 +99,13 @@ def _with_models(
 ) -> Options:
     """Return the options with a model of one's own by the name of its cases."""
     selection = options.selection
-    models = model_naming.named(selection.models, spawn, pretrained=selection.pretrained, note=note)
+    models = model_naming.named(
+        selection.models,
+        spawn,
+        pretrained=selection.pretrained,
+        outlined=bool(selection.blocks),
+        note=note,
+    )
     models = blocks.cuts(models, selection.blocks, host.available_memory_bytes())
     return replace(options, selection=replace(selection, models=models))
 

@@ -19,6 +19,7 @@ NODE, MOST = 8, 64  # devices of one machine; of the rules of thumb
 INSIDE = {"linked": 0.95, "PCIe": 0.85}  # up to 8 [judgement]
 BETWEEN = {"linked": 0.90, "PCIe": 0.80}  # up to 64, over InfiniBand or Ethernet [judgement]
 LINKED = ("SXM", "GB200", "GB300", "GH200", "MI250", "MI3", "TPU")  # NVLink and its like
+SHARDED_VOLUME = 1.5
 SOURCE = "Lambda deeplearning-benchmark v1 (NGC 22.09), v2 (2024-25)"
 
 
@@ -55,6 +56,23 @@ def efficiency(
     shares = _shares(figures, published_workloads.likeness(workload, kind))
     inside = _inside(device, min(n_devices, NODE), shares)
     return inside if n_devices <= NODE else _beyond(device, n_devices, inside)
+
+
+def sharded(plain: Efficiency) -> Efficiency:
+    """Return the efficiency with weights, gradients and moments divided over the devices.
+
+    It moves 1.5 times the bytes of plain data parallelism (ZeRO, arXiv:1910.02054, 7.2.2), so what
+    a step waits for them is taken to be 1.5 times as long; how well that is hidden is judgement.
+    """
+    if plain.point is None or plain.sigma_log is None:
+        return plain
+    waits = SHARDED_VOLUME * (1 / plain.point - 1)
+    return Efficiency(
+        1 / (1 + waits),
+        math.hypot(plain.sigma_log, JUDGED_SIGMA),
+        f"{plain.basis}; sharded: 1.5 times the communication",
+        f"{plain.source}, ZeRO (arXiv:1910.02054, 7.2.2)",
+    )
 
 
 Shares = dict[int, list[float]]  # logarithms of efficiencies, by number of devices

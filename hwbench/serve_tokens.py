@@ -5,20 +5,20 @@ dollars of a million tokens follow. Everything but the passes is told, not measu
 """
 
 import datetime
-import random
+import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import hwbench
 from hwbench import (
-    arrivals,
     codec,
     holding,
     host,
     lock,
     registry,
+    serving_places,
     store,
     token_costs,
     token_figures,
@@ -30,20 +30,22 @@ from hwbench.case import Case
 from hwbench.child import Child, ChildFailed
 from hwbench.crew import MEMORY_FRAC
 from hwbench.errors import BadInput
+from hwbench.instance import Instance
+from hwbench.loop_energy import LoopPower
 from hwbench.probing import Spawn
 from hwbench.progress import Progress, Silent
+from hwbench.serving_places import Mix
 from hwbench.token_figures import Fits
-from hwbench.token_lengths import Lengths
-from hwbench.token_sim import Asked
+from hwbench.token_lengths import Sizes
+from hwbench.token_sim import Asked, arriving
 from hwbench.tokens import SCHEMA, Generate, Load, ServingFile, TokenTimes
 
 BATCHES = tuple(range(1, 9))
 RUNTIME, DEVICE, DTYPE = "torch", "cpu", "float32"
 ROUNDS, VISIT_S, LIMIT_S = 5, 0.3, 1800.0
 REQUESTS = 400  # of a simulation
-SHARES = (0.5, 0.8, 0.95)  # of the most that is served, where no rate is asked
+SHARES = (0.2, 0.4, 0.6, 0.8, 0.9, 0.95)  # of the most that is served, where no rate is asked
 SEED = (20261127, 1)
-NO_ENERGY = "no meter is read by this command: `hwbench run` measures a model's energy"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,16 +55,20 @@ class Options:
     workload: str
     prompt: str = "512"
     output: str = "128"
+    requests: Path | None = None  # a file of them, in the place of ranges
     batch_sizes: tuple[int, ...] = BATCHES
     requests_per_s: tuple[float, ...] = ()
     latency_bound_s: float | None = None
     usd_per_h: float | None = None
     hosted_usd_per_m: float | None = None
+    on: tuple[str, ...] = ()
+    catalog: Path | None = None
     device: str = DEVICE
     dtype: str = DTYPE
     threads: int | None = None
     out: Path | None = None
     force: bool = False
+    argv: tuple[str, ...] = ()
 
 
 def serve(options: Options, progress: Progress | None = None, spawn: Spawn = Child) -> ServingFile:
@@ -71,56 +77,74 @@ def serve(options: Options, progress: Progress | None = None, spawn: Spawn = Chi
     Raises BadInput for what cannot be asked or does not fit, UnknownName for no workload.
     """
     progress = progress or Silent()
-    prompt = token_lengths.parse("--prompt", options.prompt)
-    output = token_lengths.parse("--output", options.output)
-    _check(options, prompt, output)
+    sizes = token_lengths.sizes(options.prompt, options.output, options.requests)
+    _check(options, sizes)
     if options.out is not None:
         store.check_writable(options.out)
+    instances = serving_places.instances_of(options.on, options.catalog)
     threads = options.threads or host.environment().cpu.cores
-    request = _request(options, prompt, output, threads)
+    request = _request(options, sizes, threads)
     progress.note(
         f"{options.workload}: {len(request.prompts)} prompts,"
         f" {len(request.batches) * len(request.contexts)} batches, {ROUNDS} rounds"
     )
     with lock.held("serving", options.force):
-        times = _measured(request, progress, spawn)
-    done = told(options, prompt, output, threads, times)
+        power = LoopPower.opened(time.monotonic)
+        try:
+            times = _measured(request, progress, spawn)
+            watts = power.watts()
+        finally:
+            power.end()
+    done = told(options, sizes, threads, times, watts, instances)
     if options.out is not None:
         tree_file.save(done, options.out)
     return done
 
 
 def told(
-    options: Options, prompt: Lengths, output: Lengths, threads: int, times: TokenTimes
+    options: Options,
+    sizes: Sizes,
+    threads: int,
+    times: TokenTimes,
+    power: tuple[float | None, str],
+    instances: Sequence[Instance] = (),
 ) -> ServingFile:
-    """Return what follows from the measured passes."""
+    """Return what follows from the measured passes, the mean power meanwhile, or why it is not
+    known, and for instances to carry them over to.
+    """
     slots = max(options.batch_sizes)
     fits = token_figures.fits(times)
-    flood = [Asked(at_s=0.0, prompt=p, output=o) for p, o in _mix(prompt, output)]
+    flood = [
+        Asked(at_s=0.0, prompt=p, output=o) for p, o in token_lengths.mix(sizes, REQUESTS, SEED)
+    ]
     most = token_figures.most_per_s(flood, slots, fits)
     rates = options.requests_per_s or tuple(share * most.point for share in SHARES)
     loads = tuple(
-        token_figures.load(r, most.point, _arriving(flood, r), slots, fits) for r in rates
+        token_figures.load(r, most.point, arriving(flood, r, SEED), slots, fits) for r in rates
     )
     best, why = _best(options, flood, most.point, slots, fits)
-    tokens = prompt.mean + output.mean
+    prompt, output = sizes.means
+    tokens = prompt + output
     pooled = fits.pooled
+    now = datetime.datetime.now(datetime.UTC)
     return ServingFile(
         schema=SCHEMA,
-        created_utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
+        created_utc=now.isoformat(timespec="seconds"),
         hwbench_version=hwbench.__version__,
+        argv=options.argv,
         workload=options.workload,
         runtime=RUNTIME,
         device=options.device,
         dtype=options.dtype,
         threads=threads,
-        prompt_tokens=round(prompt.mean),
-        output_tokens=round(output.mean),
+        prompt_tokens=round(prompt),
+        output_tokens=round(output),
         slots=slots,
         times=times,
         prefill=pooled.prefill,
         decode=pooled.decode,
-        first_token_s=token_figures.prompt_s(fits, round(prompt.mean)),
+        first_token_s=token_figures.prompt_s(fits, round(prompt)),
         batches=token_figures.batches(times),
         most_requests_per_s=most,
         loads=loads,
@@ -133,34 +157,45 @@ def told(
             loads[-1] if options.requests_per_s else None,
             most,
             tokens,
-            output.mean,
+            output,
         ),
-        energy_reason=NO_ENERGY,
-        notes=_notes(prompt, output),
+        energy=token_costs.energy(*power, most, tokens) if power[0] else None,
+        energy_reason=None if power[0] else power[1],
+        places=serving_places.places(
+            instances,
+            Mix(
+                workload=options.workload,
+                device=options.device,
+                dtype=options.dtype,
+                flood=tuple(flood),
+                slots=slots,
+                limit=sizes.longest,
+                tokens=tokens,
+                output_tokens=output,
+                hosted_usd_per_m=options.hosted_usd_per_m,
+            ),
+            times,
+        ),
+        notes=token_lengths.notes(sizes),
     )
 
 
-def _notes(prompt: Lengths, output: Lengths) -> tuple[str, ...]:
-    ranges = [n for n, x in (("prompts", prompt), ("answers", output)) if x.least != x.most]
-    found = ["weights are random and answers as long as was asked: what is said is of speed alone"]
-    if ranges:
-        found.append(f"{' and '.join(ranges)} are drawn equally often at each scale between")
-    return tuple(found)
-
-
-def _check(options: Options, prompt: Lengths, output: Lengths) -> None:
+def _check(options: Options, sizes: Sizes) -> None:
     network = registry.networks()[options.workload]
     if network.workload.decoding is None:
         able = ", ".join(n for n, w in registry.workloads().items.items() if w.decoding)
         raise BadInput(f"{options.workload} does not generate text: {able} do")
-    whole, most = prompt.most + output.most, network.variant.config["context"]
+    whole, most = sizes.longest, network.variant.config["context"]
     if whole > most:
         raise BadInput(
-            f"a prompt of {prompt.most} and an answer of {output.most} tokens are more than the"
-            f" {most} positions of {options.workload}: lower --prompt or --output"
+            f"prompts of up to {sizes.prompt.most} tokens and answers of up to {sizes.output.most}"
+            f" come to {whole}, more than the {most} positions of {options.workload}: lower them"
         )
-    if options.hosted_usd_per_m is not None and options.usd_per_h is None:
-        raise BadInput("--hosted-usd-per-m is held against this machine's price: --usd-per-h")
+    if options.hosted_usd_per_m is not None and not (options.usd_per_h or options.on):
+        raise BadInput(
+            "--hosted-usd-per-m is held against a machine's price: --usd-per-h for this one, or"
+            " --on INSTANCE"
+        )
     if options.dtype not in network.workload.dtypes:
         raise BadInput(
             f"{options.workload} has no {options.dtype} form, only"
@@ -182,11 +217,11 @@ def _check(options: Options, prompt: Lengths, output: Lengths) -> None:
         raise BadInput(f"{options.workload} cannot be served here: it {why.partition(': ')[0]}")
 
 
-def _request(options: Options, prompt: Lengths, output: Lengths, threads: int) -> Generate:
+def _request(options: Options, sizes: Sizes, threads: int) -> Generate:
     """Return the points to measure: prompts up to the longest, batches from its end to the last."""
-    longest = prompt.most
+    prompt, longest = sizes.prompt, sizes.prompt.most
     prompts = {max(1, longest // 4), max(1, longest // 2), longest, prompt.least}
-    contexts = {prompt.least + 1, longest + output.most}
+    contexts = {prompt.least + 1, sizes.longest}
     free = host.available_memory_bytes()
     return Generate(
         workload=options.workload,
@@ -217,20 +252,6 @@ def _measured(request: Generate, progress: Progress, spawn: Spawn) -> TokenTimes
     return codec.decode(TokenTimes, reply.result)
 
 
-def _mix(prompt: Lengths, output: Lengths) -> list[tuple[int, int]]:
-    rng = random.Random(str(SEED))
-    return [(prompt.drawn(rng), output.drawn(rng)) for _ in range(REQUESTS)]
-
-
-def _arriving(flood: Sequence[Asked], rate: float) -> list[Asked]:
-    """Return the same requests as Poisson arrivals, the same draws at every rate."""
-    found, now = [], 0.0
-    for asked, gap in zip(flood, islice(arrivals.gaps(rate, SEED), len(flood)), strict=True):
-        now += gap
-        found.append(Asked(at_s=now, prompt=asked.prompt, output=asked.output))
-    return found
-
-
 def _best(
     options: Options, flood: Sequence[Asked], most: float, slots: int, fits: Fits
 ) -> tuple[Load | None, str | None]:
@@ -241,7 +262,10 @@ def _best(
 
     def within(rate: float) -> bool:
         done = token_sim.simulate(
-            _arriving(flood, rate), slots, fits.pooled.prefill.seconds, fits.pooled.decode.seconds
+            arriving(flood, rate, SEED),
+            slots,
+            fits.pooled.prefill.seconds,
+            fits.pooled.decode.seconds,
         )
         return token_sim.percentile([a.latency_s for a in done.answers], 0.9) <= bound
 
@@ -255,4 +279,4 @@ def _best(
             break
         middle = (low * high) ** 0.5
         low, high = (middle, high) if within(middle) else (low, middle)
-    return token_figures.load(low, most, _arriving(flood, low), slots, fits), None
+    return token_figures.load(low, most, arriving(flood, low, SEED), slots, fits), None

@@ -1,10 +1,13 @@
 """What serving a model comes to, as text."""
 
+from hwbench.estimate_units import kwh
 from hwbench.estimate_value import Estimate
-from hwbench.render import count, digits, half_width, seconds, size, table, wrapped
-from hwbench.tokens import Load, ServingFile
+from hwbench.render import NOTHING, count, digits, half_width, seconds, size, table, wrapped
+from hwbench.tokens import Load, Place, ServingFile
 
 BATCHES = ("decode", "a token", "±", "tokens/s", "of bandwidth", "cache")
+PLACES = ("instance", "", "a token", "requests/s", "a million", "±", "energy", "dearer from")
+MOST_PLACES = 20  # all are in the JSON
 LOADS = ("requests/s", "first token p50", "p90", "latency p50", "p90", "±", "tokens/s", "batch")
 
 
@@ -22,7 +25,7 @@ def text(found: ServingFile) -> str:
         f" {count(found.prompt_tokens / first.point)} tokens/s"
     )
     parts = [wrapped(head), wrapped(alone), _batches(found), _loads(found), _bound(found)]
-    parts += [_cost(found), wrapped(f"energy: null: {found.energy_reason}")]
+    parts += [_cost(found), _energy(found), _places(found)]
     parts += [wrapped(note) for note in found.notes]
     return "\n".join(p for p in parts if p)
 
@@ -105,3 +108,49 @@ def _cost(found: ServingFile) -> str:
             f" {count(c.break_even_tokens_per_month)} tokens a month on, {reach}"
         )
     return wrapped(said)
+
+
+def _energy(found: ServingFile) -> str:
+    e = found.energy
+    if e is None:
+        return wrapped(f"energy: null: {found.energy_reason}")
+    j = e.joules_per_m_tokens
+    return wrapped(
+        f"energy of a million tokens on a machine that is always full: {kwh(j.point)} {_half(j)},"
+        f" at {digits(e.power_w)} W, the mean while the passes were measured ({e.covers})"
+    )
+
+
+def _places(found: ServingFile) -> str:
+    """Return the instances, the cheapest a token first, then those of which nothing is told."""
+    if not found.places:
+        return ""
+    ordered = sorted(
+        found.places, key=lambda p: (p.cost is None, p.cost.usd_per_m_tokens.point if p.cost else 0)
+    )
+    rows = [_place(p) for p in ordered[:MOST_PLACES]]
+    reasons = dict.fromkeys(f"{NOTHING}  {p.instance}: {p.reason}" for p in ordered if p.reason)
+    lines = [table(PLACES, rows), *(wrapped(r) for r in list(reasons)[:MOST_PLACES])]
+    if len(ordered) > MOST_PLACES:
+        lines.append(f"{len(ordered) - MOST_PLACES} more are in the JSON (--json, --out)")
+    bases = dict.fromkeys(p.basis for p in ordered if p.cost is not None)
+    lines += [wrapped(f"scaled: {b}") for b in bases]
+    return "\n".join(lines)
+
+
+def _place(p: Place) -> tuple[str, ...]:
+    cost, energy = p.cost, p.energy
+    if cost is None or p.requests_per_s is None or p.token_s is None:
+        return (p.instance, p.dtype, NOTHING, NOTHING, NOTHING, "", NOTHING, NOTHING)
+    even = cost.break_even_tokens_per_month
+    month = NOTHING if even is None else count(even) + ("" if cost.within_reach else " (too many)")
+    return (
+        p.instance,
+        p.dtype,
+        seconds(p.token_s.point),
+        digits(p.requests_per_s.point),
+        f"${digits(cost.usd_per_m_tokens.point)}",
+        _half(cost.usd_per_m_tokens),
+        NOTHING if energy is None else kwh(energy.joules_per_m_tokens.point),
+        month,
+    )

@@ -1,7 +1,7 @@
 """Dollars of a million tokens on a machine at a price an hour, beside a hosted service's price."""
 
-from hwbench.estimate_value import Estimate
-from hwbench.tokens import Load, TokenCost
+from hwbench.estimate_value import Estimate, reciprocal
+from hwbench.tokens import Load, TokenCost, TokenEnergy
 from hwbench.units import S_PER_H
 
 HOURS_PER_MONTH = 730.0
@@ -51,3 +51,13 @@ def cost(
         within_reach=reach,
         reason=why or None,
     )
+
+
+def energy(
+    power_w: float | None, covers: str, most_per_s: Estimate, tokens: float
+) -> TokenEnergy | None:
+    """Return what a full machine of this mean power takes for a million tokens; None without it."""
+    if power_w is None:
+        return None
+    each = reciprocal(power_w * MILLION / tokens, most_per_s)
+    return TokenEnergy(power_w=power_w, covers=covers, joules_per_m_tokens=each)

@@ -1,6 +1,7 @@
 """From measured passes to the figures of serving: each round is a sample of its own."""
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class Fits:
-    """The fits of each round, and of the medians over all of them."""
+    """The fits of each round, and of the means over all of them: a load is a sum of passes."""
 
     rounds: tuple[Pair, ...]
     pooled: Pair
@@ -49,7 +50,7 @@ def fits(times: TokenTimes) -> Fits:
 
     every = [p.rounds_s for p in times.prefill] + [p.rounds_s for p in times.decode]
     count = min(map(len, every))
-    return Fits(rounds=tuple(pair(at(n)) for n in range(count)), pooled=pair(stats.median))
+    return Fits(rounds=tuple(pair(at(n)) for n in range(count)), pooled=pair(statistics.fmean))
 
 
 def estimate(values: Sequence[float], point: float, residual_frac: float = 0.0) -> Estimate:
@@ -78,7 +79,7 @@ def batches(times: TokenTimes) -> tuple[BatchRow, ...]:
     for size in dict.fromkeys(p.batch_size for p in times.decode):
         points = [p for p in times.decode if p.batch_size == size]
         rounds = [sum(s) / len(s) for s in zip(*(p.rounds_s for p in points), strict=True)]
-        token = estimate(rounds, stats.median(rounds))
+        token = estimate(rounds, statistics.fmean(rounds))
         context = sum(p.context for p in points) / len(points)
         cache = size * context * times.cache_bytes_per_token
         read = (times.weights_bytes + cache) / token.point

@@ -8,7 +8,10 @@ pass gives each running request its next token; one that is done frees its slot 
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from hwbench import arrivals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +21,15 @@ class Asked:
     at_s: float
     prompt: int
     output: int
+
+
+def arriving(flood: Sequence[Asked], rate_per_s: float, seed: tuple[int, ...]) -> list[Asked]:
+    """Return the same requests as Poisson arrivals, the same draws at every rate."""
+    found, now = [], 0.0
+    for asked, gap in zip(flood, islice(arrivals.gaps(rate_per_s, seed), len(flood)), strict=True):
+        now += gap
+        found.append(replace(asked, at_s=now))
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

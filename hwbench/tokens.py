@@ -27,7 +27,7 @@ class Generate:
 
 @dataclass(frozen=True, kw_only=True)
 class PrefillPoint:
-    """A prompt of `tokens` run at once: the median seconds of each round."""
+    """A prompt of `tokens` run at once: the mean seconds of each round."""
 
     tokens: PositiveInt
     rounds_s: tuple[PositiveFloat, ...]
@@ -51,6 +51,7 @@ class TokenTimes:
     weights_bytes: PositiveInt
     cache_bytes_per_token: PositiveInt  # keys and values of one position of one request
     copy_bytes_per_s: PositiveFloat  # read and written, by a large copy on the device
+    product_flops_per_s: PositiveFloat  # of the best square matrix product in the dtype
     peak_bytes: NonNegativeInt | None
 
 
@@ -138,12 +139,44 @@ class TokenCost:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TokenEnergy:
+    """What a machine that is always full takes for a million tokens, prompts and answers."""
+
+    power_w: PositiveFloat  # the mean while the passes were measured
+    covers: str
+    joules_per_m_tokens: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """The mix on a rented instance that is always full, carried over from the measured passes.
+
+    Null with the `reason`; `token_s` is the time per output token of a request alone.
+    """
+
+    instance: str
+    devices: tuple[str, ...]
+    dtype: str
+    usd_per_h: PositiveFloat
+    price_date: str
+    requests_per_s: Estimate | None
+    token_s: Estimate | None
+    cost: TokenCost | None
+    energy: TokenEnergy | None
+    reason: str | None
+    energy_reason: str | None
+    basis: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServingFile:
     """What serving a model on this machine comes to; nothing but `times` was measured."""
 
     schema: str
+    id: str
     created_utc: str
     hwbench_version: str
+    argv: tuple[str, ...]
     workload: str
     runtime: str
     device: str
@@ -163,5 +196,7 @@ class ServingFile:
     best_within_bound: Load | None  # the highest rate whose p90 is within the bound
     bound_reason: str | None
     cost: TokenCost | None
-    energy_reason: str
+    energy: TokenEnergy | None
+    energy_reason: str | None
+    places: tuple[Place, ...]
     notes: tuple[str, ...]

@@ -25,6 +25,14 @@ class LoaderTerm:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PeakTerm:
+    """The dense peak of one device in the step's number format; None: `source` says why."""
+
+    flops_per_s: float | None
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class PowerTerm:
     """Watts of the machine while it steps and while it does not, as far as it is metered."""
 
@@ -63,4 +71,6 @@ class Ways:
     room_bytes: float | None  # of the memory of one device that trains
     fits_memory: bool | None
     assumptions: tuple[Assumption, ...]
+    peak: PeakTerm
+    shards: int = 1  # that weights, gradients and moments are divided over
     warnings: tuple[str, ...] = ()

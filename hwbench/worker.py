@@ -65,6 +65,12 @@ def _describe(request: protocol.Describe) -> Any:
         return flax_described.facts(spec, request.name)
     from hwbench.dialects import torch_described
 
+    if spec.kind == "hf":
+        from hwbench.dialects import torch_outline
+
+        return torch_outline.facts(
+            spec, request.name, request.pretrained, request.outlined, request.room_bytes
+        )
     return torch_described.facts(spec, request.name, request.pretrained)
 
 

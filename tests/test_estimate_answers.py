@@ -12,7 +12,8 @@ import pytest
 from hwbench import break_even
 from hwbench.costing import Owned
 from hwbench.errors import BadInput
-from hwbench.estimated import EstimateFile
+from hwbench.estimated import EstimateFile, Row
+from hwbench.measurement import Memory
 from tests.estimates import (
     A100,
     CPU,
@@ -117,6 +118,33 @@ def test_a_device_without_a_data_sheet_has_null_figures_and_the_reason(machine: 
     for name in ("time_s", "power_w", "energy_j", "cost_usd", "co2_gco2e"):
         assert getattr(found, name) is None and "Frobnicator 9" in found.reasons[name]
     assert found.basis is None and found.price is not None
+
+
+def test_what_one_device_does_not_hold_is_sharded_over_all_that_do() -> None:
+    """ZeRO 3: weights, gradients and moments are divided, at 1.5 times the communication."""
+    of = on_a_gpu(case(8), name="gpt2_xl", shape={"seq": 256}, dtype="bfloat16")
+    big, fixed = measured(of, 1.0), 16 * 1_557_611_200  # 24.9 GB of GPT-2 XL in float32 and AdamW
+
+    def eight(activations: int) -> Row:
+        held = Memory(host=10**9, device=fixed + activations)
+        made = record(replace(big, memory_peak_bytes=held), devices=(CPU, A100))
+        rows = asked(made, workload="gpt2_xl", samples=10_000, on=("aws:p4d.24xlarge",)).rows
+        (found,) = rows
+        return found
+
+    plain, sharded, never = eight(2 * 10**9), eight(20 * 10**9), eight(50 * 10**9)
+    assert (plain.fits_memory, sharded.fits_memory, never.fits_memory) == (True, True, False)
+    shares = [
+        float(a.value or 0)
+        for r in (plain, sharded)
+        for a in r.assumptions
+        if a.name == "efficiency of scaling"
+    ]
+    assert 1 / shares[1] - 1 == pytest.approx(1.5 * (1 / shares[0] - 1))
+    (told,) = [a for a in sharded.assumptions if a.name == "efficiency of scaling"]
+    assert "sharded" in told.source and "arXiv:1910.02054" in told.source
+    assert plain.time_s is not None and sharded.time_s is not None
+    assert sharded.time_s.high / sharded.time_s.low > plain.time_s.high / plain.time_s.low
 
 
 def test_what_does_not_fit_is_neither_best_nor_on_the_front() -> None:

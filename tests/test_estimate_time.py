@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from hwbench import here_way, summary, way_times
+from hwbench import here_way, registry, summary, way_times
 from hwbench.estimated import Row
 from hwbench.units import J_PER_KWH
 from tests import estimates, fakes
 from tests.estimates import (
+    A100,
     CHECKPOINT_S,
     asked,
     case,
@@ -20,6 +21,7 @@ from tests.estimates import (
     money,
     on_a_gpu,
     record,
+    resnet,
     row,
     simple,
 )
@@ -398,3 +400,45 @@ def test_a_disk_that_was_timed_is_no_assumption() -> None:
 def test_a_disk_that_was_not_timed_is_assumed_and_said_to_be() -> None:
     loader_known(1e-12, read_bytes_per_s=2e6)
     assert any(a.name == "speed of the disk" for a in row(simple()).assumptions)
+
+
+# --- how fast, of what peak ----------------------------------------------------------------------
+
+
+def test_mfu_is_the_networks_flops_by_the_dense_peak() -> None:
+    found = row(resnet(0.1, 64), workload="resnet50").pace
+    assert found is not None and found.mfu_frac is not None
+    assert found.items_per_s == pytest.approx(640, rel=NEAR) and found.tokens_per_s is None
+    # 3 x 8.2 GFLOP an item; the A100's data sheet: 19.5 TFLOP/s in float32
+    flops = registry.networks()["resnet50"].workload.work(
+        registry.networks()["resnet50"].variant.config, "training", 1
+    )
+    assert flops == pytest.approx(3 * 8.2e9, rel=0.01) and found.peak_flops_per_s == 19.5e12
+    assert found.mfu_frac == pytest.approx(640 * flops / 19.5e12, rel=NEAR)
+    assert found.hfu_frac == found.mfu_frac and "dense float32 peak" in found.peak
+
+
+def test_a_language_model_has_tokens_a_second_of_all_devices() -> None:
+    of = on_a_gpu(case(8), name="gpt2_small", shape={"seq": 256}, dtype="bfloat16")
+    found = row(record(measured(of, 0.1), devices=(A100,)), workload="gpt2_small").pace
+    seq = registry.networks()["gpt2_small"].variant.config["seq"]
+    assert found is not None and found.tokens_per_s == pytest.approx(80 * seq, rel=NEAR)
+    assert found.peak_flops_per_s == 312e12  # its tensor cores', dense
+
+
+def test_without_a_peak_or_with_another_step_mfu_is_null_with_the_reason() -> None:
+    found = row(simple()).pace
+    assert found is not None and found.mfu_frac is None
+    assert "no dense float32 peak" in (found.reason or "")
+    for way in asked(simple(), shortcuts=("lora",)).rows:
+        assert way.pace is not None and way.pace.mfu_frac is None
+        assert way.pace.reason == "the step of lora computes something else"
+
+
+def test_a_scaled_row_faster_than_any_published_training_is_warned_of() -> None:
+    rows = asked(resnet(0.0005, 64), workload="resnet50", on=("machine", "aws:p5.48xlarge")).rows
+    scaled = next(r for r in rows if r.basis == "scaled")
+    assert scaled.pace is not None and (scaled.pace.mfu_frac or 0) > 0.563
+    assert any("the scaled step is likely too fast" in w for w in scaled.warnings)
+    own = next(r for r in rows if r.basis == "measured")
+    assert not any("MFU" in w for w in own.warnings)

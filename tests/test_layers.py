@@ -17,60 +17,63 @@ LAYERS = {
     " data_sheet dataset depth device early_promotion early_stopping edge_facts energy"
     " estimate_figures estimate_questions estimate_value estimated inspected intervals"
     " joules later_interval learned learning_asks learning_rows loop loop_actual"
-    " loop_forecast loop_plan measurement memory_needs model_facts model_spec montecarlo"
-    " own_draw ownership pages power_joules power_record power_trace probed quality_found"
-    " record_shape repeats round_medians run_terms scaled search_schedule sensor served"
-    " shards shortcut_rows stats steady sustained taught tokens trend validation"
-    " validations_floor values ways window_joules",
-    "contracts": "cards chart_kind decoding growing hardening instance kernel meter runtime"
-    " setting shortcut stepping workload",
+    " loop_forecast loop_plan measurement memory_needs model_facts model_spec"
+    " montecarlo own_draw ownership pages power_joules power_record power_trace probed"
+    " quality_found record_shape repeats round_medians run_terms scaled"
+    " search_schedule sensor served shards shortcut_rows stats steady sustained taught"
+    " tokens trend validation validations_floor values ways window_joules",
+    "contracts": "cards chart_kind decoding growing hardening instance kernel meter"
+    " runtime setting shortcut stepping workload",
     "dialects": "dialects.* weights",
     "architectures": "architectures.*",
-    "plug-ins": "charts.* hardenings.* kernels.* meters.* runtimes.* settings.* shortcuts.*"
-    " workloads.*",
+    "plug-ins": "charts.* hardenings.* kernels.* meters.* runtimes.* settings.*"
+    " shortcuts.* workloads.*",
     "machinery": "advice advice_saved advising afterwards alternating answering arrivals"
     " artifacts asking bare_rows batch_auto batch_fit batch_search blocks break_even"
-    " building buying by_record carbon case_columns case_pairs catalog_check catalog_fetch"
-    " catalog_file catalog_update cgroup chart_figure chart_numbers chart_theme check"
-    " checkpointing child codec coldness comparable compare_file compare_reading comparing"
-    " confirming costing counters cpu cpu_catalog crew curve_ensemble curve_file"
-    " curve_fitting curves_study data_found data_images data_kept data_made data_quality"
-    " data_sheets data_tables data_text data_tokenizer definition depth_fit disk_speed"
-    " drawing edge_agreement edge_cases edge_figures edge_limits edge_making edge_sightings"
-    " energy_figures energy_pass energy_planning estimate_file estimate_plan"
-    " estimate_request failure first_losses fitting foresight gpu_watch grid hardened"
-    " here_way history_file holding host instance_peak instance_power instance_ways"
-    " instances interference interrupted_times journal json_schema learning learning_asked"
-    " learning_asking learning_beside learning_child learning_curve learning_curves"
-    " learning_data learning_disturbed learning_energy learning_found learning_journal"
+    " building buying by_record carbon case_columns case_pairs catalog_check"
+    " catalog_fetch catalog_file catalog_update cgroup chart_figure chart_numbers"
+    " chart_theme check checkpointing child codec coldness comparable compare_file"
+    " compare_reading comparing confirming costing counters cpu cpu_catalog crew"
+    " curve_ensemble curve_file curve_fitting curves_study data_found data_images"
+    " data_kept data_made data_quality data_sheets data_tables data_text"
+    " data_tokenizer definition depth_fit disk_speed drawing edge_agreement edge_cases"
+    " edge_figures edge_limits edge_making edge_sightings energy_figures energy_pass"
+    " energy_planning estimate_file estimate_plan estimate_request failure"
+    " first_losses fitting foresight gpu_watch grid hardened here_way history_file"
+    " holding host instance_peak instance_power instance_ways instances interference"
+    " interrupted_times journal json_schema learning learning_asked learning_asking"
+    " learning_beside learning_child learning_curve learning_curves learning_data"
+    " learning_disturbed learning_energy learning_found learning_journal"
     " learning_opening learning_plan learning_rate learning_recipe learning_result"
     " learning_sharing learning_sources learning_spoiled learning_task ledger"
-    " loader_measuring loader_search loaders lock loop_asking loop_energy loop_pace looping"
-    " matching memory_fit memory_use metering model_naming modelled_energy nvml oom openings"
-    " outcomes own_models owning pair_ratios paired_steps parameter_bytes pareto places"
-    " plan_counts plan_rows planning power_sums preparation presets privacy probing profile"
-    " progress protocol published published_workloads quantity ratio_tests real_run"
-    " record_facts record_files record_finding record_index record_parts record_readers"
-    " record_table registry rehearsing request_numbers resuming rounds row_figures row_flows"
-    " row_making row_notes run_outcome runtime_options sampler sampling scaling scaling_cpu"
+    " loader_measuring loader_search loaders lock loop_asking loop_energy loop_pace"
+    " looping matching memory_fit memory_use metering model_naming modelled_energy"
+    " nvml oom openings outcomes own_models owning pair_ratios paired_steps"
+    " parameter_bytes pareto places plan_counts plan_rows planning power_sums"
+    " preparation presets privacy probing profile progress protocol published"
+    " published_workloads quantity ratio_tests real_run record_facts record_files"
+    " record_finding record_index record_parts record_readers record_table registry"
+    " rehearsing request_numbers resuming rounds row_figures row_flows row_making"
+    " row_notes run_outcome runtime_options sampler sampling scaling scaling_cpu"
     " scaling_efficiency scaling_facts scaling_kernel scaling_table scenario_figures"
-    " scenarios screening search_notes search_plan searching selection server_search serving"
-    " sharing sharing_asked shortcut_finding shortcut_making shortcuts_file sides sightings"
-    " signs skypilot_catalog solving spending step_blocks step_power step_ratio step_source"
-    " stopping store summary sustaining sysfs targets timing token_costs token_figures"
-    " token_fits token_lengths token_sim training_choice tree_file tuning user_cache"
-    " validation_file validations verdicts virtual visit_facts visiting watched way_times"
-    " worker",
+    " scenarios screening search_notes search_plan searching selection server_search"
+    " serving serving_places sharing sharing_asked shortcut_finding shortcut_making"
+    " shortcuts_file sides sightings signs skypilot_catalog solving spending"
+    " step_blocks step_power step_ratio step_source stopping store summary sustaining"
+    " sysfs targets timing token_costs token_figures token_fits token_lengths"
+    " token_places token_sim training_choice training_pace tree_file tuning user_cache"
+    " validation_file validations verdicts virtual visit_facts visiting watched"
+    " way_times worker",
     "verbs": "advise compare doctor estimate export inspect instances_study listing"
     " memory_plan plot power report run serve_tokens shortcuts_learn shortcuts_study"
     " validate",
     "shell": "__main__ advise_view bar chart_text cli cli.* compare_many compare_view"
     " depth_view edge_view energy_views estimate_table estimate_units estimate_view"
     " inspect_view instances_view learning_view loader_view loop_callbacks loop_watch"
-    " memory_view power_view render report_edge report_estimate report_html report_markdown"
-    " report_parts report_record report_shortcuts report_words scenario_views search_view"
-    " serving_view sharing_view shortcuts_view step_measure sustained_view tuning_view"
-    " validation_view views watching",
+    " memory_view power_view render report_edge report_estimate report_html"
+    " report_markdown report_parts report_record report_serving report_shortcuts"
+    " report_words scenario_views search_view serving_view sharing_view shortcuts_view"
+    " step_measure sustained_view tuning_view validation_view views watching",
 }
 
 _GROUND = {"words", "facts", "contracts"}
@@ -92,9 +95,9 @@ INSIDE = {
     "words": set[str](),
     "facts": {"numpy"},
     "contracts": set[str](),
-    "dialects": FRAMEWORKS | {"PIL", "numpy", "psutil", "pyarrow", "timm"},
+    "dialects": FRAMEWORKS | {"PIL", "bitsandbytes", "numpy", "peft", "psutil", "pyarrow", "timm"},
     "architectures": FRAMEWORKS | {"numpy"},
-    "plug-ins": FRAMEWORKS | {"numpy", "openvino", "opacus", "peft", "psutil", "pynvml", "zeus"},
+    "plug-ins": FRAMEWORKS | {"numpy", "openvino", "opacus", "psutil", "pynvml", "zeus"},
     "machinery": {"PIL", "duckdb", "matplotlib", "msgspec", "numpy", "psutil", "pynvml", "sklearn"},
     "verbs": set[str](),
     "shell": {"rich"},

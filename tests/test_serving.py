@@ -21,11 +21,12 @@ from hwbench import (
     token_figures,
     token_fits,
     token_lengths,
+    token_places,
     token_sim,
 )
 from hwbench.child import ChildFailed
 from hwbench.cli import status_of
-from hwbench.errors import BadInput
+from hwbench.errors import BadInput, HwbenchError
 from hwbench.estimate_value import Estimate
 from hwbench.protocol import Reply
 from hwbench.serve_tokens import Options
@@ -121,6 +122,7 @@ def times_of(
         weights_bytes=400_000_000,
         cache_bytes_per_token=73_728,
         copy_bytes_per_s=4e10,
+        product_flops_per_s=2e11,
         peak_bytes=10**9,
     )  # fmt: skip
 
@@ -330,3 +332,118 @@ def test_the_command_measures_a_small_model(
     assert told["times"]["weights_bytes"] == 4 * registry.networks()[
         "gpt2_small_small"
     ].workload.parameters(registry.networks()["gpt2_small_small"].variant.config)
+
+
+# --- requests of a file, energy, instances -------------------------------------------------------
+
+
+def test_requests_of_a_file_are_drawn_as_they_are() -> None:
+    Path("r.jsonl").write_text(
+        '{"prompt": 100, "output": 20}\n\n{"prompt": "three words here", "output": 60, "id": 7}\n'
+    )
+    found = token_lengths.of_file(Path("r.jsonl"))
+    assert found.pairs == ((100, 20), (3, 60)) and found.longest == 120
+    assert found.means == (51.5, 40.0)
+    assert "2 requests of r.jsonl" in found.note and "counted by words" in found.note
+    drawn = token_lengths.mix(found, 200, (1, 2))
+    assert set(drawn) == set(found.pairs) and drawn == token_lengths.mix(found, 200, (1, 2))
+    child = OneChild(times_of())
+    served = serve_tokens.serve(replace(ASKED, requests=Path("r.jsonl")), spawn=child)
+    assert child.asked[0][1].contexts == (4, 120)
+    assert (served.prompt_tokens, served.output_tokens) == (52, 40)
+    assert any("counted by words" in n for n in served.notes)
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("{", "line 1: is no JSON"),
+    ('{"prompt": 3, "output": 4}\n[]', "line 2: is no object"),
+    ('{"prompt": 3}', "line 1: output is None"),
+    ('{"prompt": 0, "output": 4}', "line 1: prompt is 0"),
+    ('{"prompt": true, "output": 4}', "line 1: prompt is True"),
+    ('{"prompt": " ", "output": 4}', "line 1: prompt is ' '"),
+    ("\n", "has no request"),
+])  # fmt: skip
+def test_a_file_of_requests_that_is_broken_names_its_line(text: str, said: str) -> None:
+    Path("r.jsonl").write_text(text)
+    with pytest.raises(BadInput, match=said):
+        token_lengths.of_file(Path("r.jsonl"))
+    assert status_of(["serving", "gpt2_small", "--requests", "none.jsonl"]) == 2
+
+
+def test_a_full_machine_takes_its_power_for_the_tokens_it_serves() -> None:
+    most = Estimate(point=2.0, low=1.6, high=2.5, level=0.9)
+    found = token_costs.energy(100.0, "cpu", most, 500.0)
+    assert found is not None  # 1,000 tokens a second at 100 W
+    ends = found.joules_per_m_tokens
+    assert (ends.point, ends.low, ends.high) == pytest.approx((1e5, 0.8e5, 1.25e5))
+    assert token_costs.energy(None, "no meter", most, 500.0) is None
+
+
+def test_a_pass_is_carried_over_by_what_bounds_it() -> None:
+    net = registry.networks()["gpt2_small"]
+    passes = token_places.Passes.of(net, 4)
+    config = net.variant.config
+    # the network's own formula, put together again from its parts: attention of every pair
+    n = config["seq"]
+    own = n * (passes.block_flops + passes.head_flops + n * passes.attention_flops)
+    assert own == net.workload.flops(config)
+    assert passes.head_flops == 2 * 768 * 50257
+    times = times_of()
+    here = token_places.here(times, "cpu")
+    assert (here.flops_per_s, here.read_bytes_per_s, here.kind) == (2e11, 4e10, "cpu")
+    far = token_places.Roof(flops_per_s=2e14, read_bytes_per_s=2e12, kind="gpu")
+    moved = token_places.carried(times, passes, here, far, 2)
+    # A token alone reads all weights: 50 times the bandwidth, half the bytes.
+    alone = moved.decode[0].rounds_s[1] / times.decode[0].rounds_s[1]
+    assert alone == pytest.approx(1 / 100)
+    # A prompt computes here; there it is bound by reading the weights.
+    there_s = 2e8 / 2e12 / (passes.prefill_flops(32) / 2e11)
+    assert moved.prefill[0].rounds_s[1] / 0.064 == pytest.approx(there_s)
+    assert (moved.weights_bytes, moved.cache_bytes_per_token) == (200_000_000, 36_864)
+    assert token_places.room(moved, 8, 192, 10**12) is None
+    assert "over several devices" in (token_places.room(moved, 8, 192, 10**8) or "")
+
+
+CATALOG = """
+[[instance]]
+provider = "mine"
+sku = "{sku}"
+vcpus = 8
+memory_bytes = 64000000000
+accelerator = "{gpu}"
+n_accelerators = {n}
+usd_per_h = 2.0
+source = "a contract"
+date = 2026-11-01
+confidence = "high"
+"""
+
+
+def test_instances_are_told_with_price_energy_and_break_even() -> None:
+    rows = (("one", "A100-SXM-40GB", 1), ("four", "A100-SXM-40GB", 4), ("odd", "Unheard-9000", 1))
+    Path("c.toml").write_text("".join(CATALOG.format(sku=s, gpu=g, n=n) for s, g, n in rows))
+    asked = replace(
+        ASKED, on=("mine:*",), catalog=Path("c.toml"), hosted_usd_per_m=1.0, prompt="32-128"
+    )
+    found = serve_tokens.serve(asked, spawn=OneChild(times_of()))
+    places = {p.instance: p for p in found.places}
+    one, four, odd = places["mine:one"], places["mine:four"], places["mine:odd"]
+    assert one.dtype == "bfloat16" and one.requests_per_s and four.requests_per_s
+    assert four.requests_per_s.point == pytest.approx(4 * one.requests_per_s.point)
+    assert one.requests_per_s.point > 10 * found.most_requests_per_s.point
+    assert one.cost and four.cost
+    assert one.cost.usd_per_m_tokens.point == pytest.approx(4 * four.cost.usd_per_m_tokens.point)
+    # across kinds of devices nothing is known to better than a factor
+    assert one.requests_per_s.high > 2 * one.requests_per_s.point
+    assert one.cost.break_even_tokens_per_month == pytest.approx(2.0 * 730 * 1e6)
+    assert one.energy is not None and "modelled" in one.energy.covers
+    assert odd.cost is None and "no data sheet of Unheard-9000" in (odd.reason or "")
+    text = serving_view.text(found)
+    assert "no accuracy measured" in text and "Unheard-9000" in text
+    assert max(map(len, text.splitlines())) <= 100
+    assert json.loads(json.dumps(codec.encode(found)))["places"][0]["basis"]
+
+
+def test_an_instance_that_nobody_knows_is_said() -> None:
+    with pytest.raises(HwbenchError, match="no instance"):
+        serve_tokens.serve(replace(ASKED, on=("mine:none",)), spawn=OneChild(times_of()))

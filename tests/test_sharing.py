@@ -164,11 +164,13 @@ def test_what_fits_is_by_the_shortcuts_own_memory() -> None:
 
 def way_of(instance: Instance) -> Any:
     """Return a machine of so much memory, which does not hold a step from scratch."""
-    from hwbench.ways import Ways
+    from hwbench.ways import PeakTerm, Ways
 
     fields = dict.fromkeys(Ways.__dataclass_fields__)
     known: dict[str, Any] = {
         "name": instance.name,
+        "devices": (instance.name,),
+        "peak": PeakTerm(flops_per_s=None, source="not known"),
         "basis": "scaled",
         "batch_size": 100,
         "room_bytes": instance.memory_bytes,

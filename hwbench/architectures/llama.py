@@ -179,8 +179,8 @@ def build_torch(config: Config) -> Any:
             x = self.embed_tokens(ids)
             for block in self.layers:
                 x = block(x, cos, sin)
-            head = self.embed_tokens if config["tied"] else self.lm_head
-            return F.linear(self.norm(x), head.weight)
+            x = self.norm(x)
+            return F.linear(x, self.embed_tokens.weight) if config["tied"] else self.lm_head(x)
 
     return Llama()
 

@@ -20,6 +20,8 @@ from hwbench.cli.options import Count, json_option, names_of, print_json
 def command(as_json: bool, workload: str, seq: int | None, out: Path | None, **chosen: Any) -> int:
     """Tell what a network needs of memory, by formula: nothing of it is run, however large it is.
 
+    MODEL is a workload, or hf:NAME, a model of transformers by its configuration.
+
     Weights, gradients and moments by recipe; activations as autograd keeps them, counted without
     memory; the largest micro-batch on each device, with checkpointing, or divided over several.
     """

@@ -1,4 +1,4 @@
-"""`hwbench plot`: figures of records, estimates and comparisons."""
+"""`hwbench plot`: figures of records, estimates, comparisons and servings."""
 
 from pathlib import Path
 

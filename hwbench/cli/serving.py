@@ -1,5 +1,6 @@
 """`hwbench serving`: prompts, tokens, a mix of requests, and dollars of a million tokens."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,12 @@ _POSITIVE = click.FloatRange(0.0, min_open=True)
 @click.option("--prompt", default="512", show_default=True, metavar="N|A-B", help="Its tokens.")
 @click.option("--output", default="128", show_default=True, metavar="N|A-B", help="Of an answer.")
 @click.option(
+    "--requests",
+    type=_PATH,
+    metavar="FILE",
+    help="Requests as you see them, JSON lines of prompt and output: tokens, or texts.",
+)
+@click.option(
     "--batch-size",
     multiple=True,
     type=Count(),
@@ -35,6 +42,13 @@ _POSITIVE = click.FloatRange(0.0, min_open=True)
     metavar="Y",
     help="A hosted service's price of a million tokens: from which volume on is it dearer?",
 )
+@click.option(
+    "--on",
+    multiple=True,
+    metavar="WHERE",
+    help="Tell of instances too: PROVIDER:SKU, a glob such as 'aws:g6*', or all.",
+)
+@click.option("--catalog", type=_PATH, metavar="FILE", help="A company's own prices.")
 @click.option("--device", default="cpu", show_default=True, metavar="D")
 @click.option("--dtype", default="float32", show_default=True, metavar="T")
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="CPU threads of a pass.")
@@ -55,16 +69,20 @@ def command(as_json: bool, **chosen: Any) -> int:
         workload=chosen["workload"],
         prompt=chosen["prompt"],
         output=chosen["output"],
+        requests=chosen["requests"],
         batch_sizes=tuple(sizes),
         requests_per_s=tuple(chosen["requests_per_s"]),
         latency_bound_s=chosen["latency_bound"],
         usd_per_h=chosen["usd_per_h"],
         hosted_usd_per_m=chosen["hosted_usd_per_m"],
+        on=chosen["on"],
+        catalog=chosen["catalog"],
         device=chosen["device"],
         dtype=chosen["dtype"],
         threads=chosen["threads"],
         out=chosen["out"],
         force=chosen["force"],
+        argv=("hwbench", *sys.argv[1:]),
     )
     with watching.progress() as progress:
         done = serve_tokens.serve(options, progress)

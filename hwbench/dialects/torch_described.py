@@ -7,31 +7,44 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from hwbench.dialects.torch_flops import counted
+from hwbench.dialects.torch_flops import Counted, counted
 from hwbench.dialects.torch_models import SEED, adapted, inputs_of, made_of, optimizer, tensor_of
 from hwbench.dialects.torch_signature import targets_of, tensor_facts
 from hwbench.dialects.user_code import Given, loss_problem, raised, wrong
-from hwbench.model_facts import Loss, ModelFacts, OptimizerFacts, TensorFacts
+from hwbench.model_facts import Kind, Loss, ModelFacts, OptimizerFacts, TensorFacts
 from hwbench.model_spec import ModelSpec
 from hwbench.own_draw import drawn
 
 RATE = 1e-3  # of AdamW, where the factory gives no optimiser
 STEP_FLOPS = 5e10  # of a step: the batch size is the power of two that comes near it
 MOST_BATCH = 32
+MOST = 0.5  # of the FLOPs, by which a network is of a kind
 
 
 def facts(spec: ModelSpec, name: str, pretrained: bool) -> ModelFacts:
     """Build a model, run it once forward and once backward, and say what it is; raise BadInput."""
+    return facts_of(spec, name, pretrained, made_of(spec, pretrained))
+
+
+def facts_of(
+    spec: ModelSpec, name: str, pretrained: bool, found: Given, held: bool = True
+) -> ModelFacts:
+    """Return the facts of a model that was made; of one that is not `held` nothing is computed.
+
+    On torch's meta device it has shapes alone: what its values would tell is left at what is usual
+    for models of transformers, which take any batch and train all of their weights.
+    """
     import torch
 
-    found = made_of(spec, pretrained)
     inputs = inputs_of(spec, found)
     model = adapted(spec, found)
     batch = tuple(inputs.values())
-    output, flops, layers = _forward(torch, spec, model, batch)
+    given = batch if held else tuple(t.to("meta") for t in batch)
+    output, computed, layers = forward(torch, spec, model, given)
+    flops = computed.total
     loss, targets, notes = _loss(torch, spec, found, output, batch)
-    untrainable = _backward(torch, spec, model, batch, loss, targets)
-    fixed = _fixed(torch, model, batch)
+    untrainable = _backward(torch, spec, model, batch, loss, targets) if held else None
+    fixed = held and _fixed(torch, model, batch)
     if fixed:
         notes.append(f"it takes batches of {len(batch[0])} only")
     parameters = list(model.parameters())
@@ -56,19 +69,20 @@ def facts(spec: ModelSpec, name: str, pretrained: bool) -> ModelFacts:
         trainable_parameters=trainable,
         flops=flops // items,
         activation_numbers=layers // items,
+        kind=_kind(computed),
         untrainable=untrainable,
         config=config,
         shape={k: v for k, v in config.items() if k in ("image", "seq", "features")},
         pretrained=pretrained,
         version=_version(model, batch, flops),
-        fingerprint=_fingerprint(model, output),
+        fingerprint=_fingerprint(model, output if held else None),
         notes=tuple(notes),
     )
 
 
-def _forward(
+def forward(
     torch: Any, spec: ModelSpec, model: Any, batch: tuple[Any, ...]
-) -> tuple[Any, int, int]:
+) -> tuple[Any, Counted, int]:
     """Return the output, FLOPs, and numbers that layers with weights put out, of one batch."""
     outputs: list[int] = []
     made: list[Any] = []
@@ -86,7 +100,7 @@ def _forward(
     model.eval()
     try:
         with torch.no_grad():
-            flops = counted(torch, lambda: made.append(model(*batch))).total
+            computed = counted(torch, lambda: made.append(model(*batch)))
     except Exception as e:
         raise raised(spec, e, "when it was run on its inputs") from None
     finally:
@@ -94,7 +108,17 @@ def _forward(
             hook.remove()
     if made[0] is None:
         raise wrong(spec, "puts out no tensor when it is run on its inputs")
-    return made[0], flops, sum(outputs)
+    return made[0], computed, sum(outputs)
+
+
+def _kind(computed: Counted) -> Kind | None:
+    """Return what most of the FLOPs are of; a network with attention is a transformer."""
+    shares = {n: f / max(1, computed.total) for n, f in computed.by_operator.items()}
+    if sum(s for n, s in shares.items() if "conv" in n) > MOST:
+        return "conv"
+    if sum(s for n, s in shares.items() if "rnn" in n or "lstm" in n) > MOST:
+        return "rnn"
+    return "transformer" if any("attention" in n for n in shares) else None
 
 
 def _fixed(torch: Any, model: Any, batch: tuple[Any, ...]) -> bool:
@@ -241,5 +265,6 @@ def _fingerprint(model: Any, output: Any) -> str:
     digest = hashlib.sha256()
     for name, value in model.state_dict().items():
         digest.update(f"{name}{tuple(value.shape)}".encode())
-    digest.update(output.detach().float().cpu().contiguous().numpy().tobytes())
+    if output is not None:
+        digest.update(output.detach().float().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:20]

@@ -8,6 +8,7 @@ from typing import Any
 from hwbench.dialects import torch_device as on
 from hwbench.dialects.torch import network
 from hwbench.dialects.torch_decoding import Engine
+from hwbench.dialects.torch_product import best_product
 from hwbench.dialects.torch_tensors import torch_dtype
 from hwbench.errors import Unavailable
 from hwbench.tokens import DecodePoint, Generate, PrefillPoint, TokenTimes
@@ -21,49 +22,71 @@ Point = tuple[str, int, int]
 
 
 def timed(workload: Workload, config: Config, request: Generate) -> TokenTimes:
-    """Return the medians of all points by round; the model is in evaluation mode in the dtype.
+    """Return the means of all points by round; the model is in evaluation mode in the dtype.
 
     Points are visited in turn, round after round, so that a drift is common to them. Raises
     Unavailable for a network that generates no text.
     """
-    torch = on.library()
-    if workload.decoding is None:
-        raise Unavailable(f"{workload.name} does not generate text")
-    device = on.place(torch, request.device)
-    on.set_precision(torch, request.dtype)
-    dtype = torch_dtype(torch, request.dtype)
-    model = network(torch, workload, config).to(device, dtype).eval()
-    limit = max(*request.prompts, *request.contexts)
-    slots = max(request.batches)
-    wait = on.waiter(torch, device)
-    with torch.inference_mode():
-        parts = workload.decoding(config, model, limit)
-        engine = Engine(torch, parts, slots, limit, dtype, device)
-        passes = _passes(torch, engine, config["vocab"], request, device)
-        for run in passes.values():
-            wait(run())  # what is made at a first call is not timed
-        found: dict[Point, list[float]] = {point: [] for point in passes}
-        for _ in range(request.rounds):
-            for point, run in passes.items():
-                found[point].append(_median_s(run, wait, request.visit_s))
-        copied = _copy_bytes_per_s(torch, device, wait)
-    peak = None if device.type == "cpu" else on.peak_bytes(torch, device)()
-    return TokenTimes(
-        prefill=tuple(
-            PrefillPoint(tokens=n, rounds_s=tuple(s))
-            for (kind, n, _), s in found.items()
-            if kind == "prefill"
-        ),
-        decode=tuple(
-            DecodePoint(batch_size=b, context=n, rounds_s=tuple(s))
-            for (kind, n, b), s in found.items()
-            if kind == "decode"
-        ),
-        weights_bytes=sum(p.numel() * p.element_size() for p in model.parameters()),
-        cache_bytes_per_token=engine.cache_bytes // (slots * limit),
-        copy_bytes_per_s=copied,
-        peak_bytes=peak,
-    )
+    passes = Passes(workload, config, request)
+    for _ in range(request.rounds):
+        passes.round()
+    return passes.told()
+
+
+class Passes:
+    """A model with what runs each point, and the means of the rounds so far."""
+
+    def __init__(self, workload: Workload, config: Config, request: Generate) -> None:
+        """Make the model and run each pass once; raise Unavailable for one that makes no text."""
+        torch = on.library()
+        if workload.decoding is None:
+            raise Unavailable(f"{workload.name} does not generate text")
+        self.torch, self._request = torch, request
+        self.device = on.place(torch, request.device)
+        on.set_precision(torch, request.dtype)
+        dtype = torch_dtype(torch, request.dtype)
+        self.model = network(torch, workload, config).to(self.device, dtype).eval()
+        self._limit = max(*request.prompts, *request.contexts)
+        self._slots = max(request.batches)
+        self._wait = on.waiter(torch, self.device)
+        with torch.inference_mode():
+            parts = workload.decoding(config, self.model, self._limit)
+            self._engine = Engine(torch, parts, self._slots, self._limit, dtype, self.device)
+            self._passes = _passes(torch, self._engine, config["vocab"], request, self.device)
+            for run in self._passes.values():
+                self._wait(run())  # what is made at a first call is not timed
+        self._found: dict[Point, list[float]] = {point: [] for point in self._passes}
+
+    def round(self) -> None:
+        """Visit each point once."""
+        with self.torch.inference_mode():
+            for point, run in self._passes.items():
+                self._found[point].append(_mean_s(run, self._wait, self._request.visit_s))
+
+    def told(self) -> TokenTimes:
+        """Return the means of the rounds, and what the model and its cache take."""
+        on_cpu = self.device.type == "cpu"
+        with self.torch.inference_mode():
+            copied = _copy_bytes_per_s(self.torch, self.device, self._wait)
+            dtype = self._request.dtype
+            _, product = best_product(self.torch, self.device, dtype, self._wait)
+        return TokenTimes(
+            prefill=tuple(
+                PrefillPoint(tokens=n, rounds_s=tuple(s))
+                for (kind, n, _), s in self._found.items()
+                if kind == "prefill"
+            ),
+            decode=tuple(
+                DecodePoint(batch_size=b, context=n, rounds_s=tuple(s))
+                for (kind, n, b), s in self._found.items()
+                if kind == "decode"
+            ),
+            weights_bytes=sum(p.numel() * p.element_size() for p in self.model.parameters()),
+            cache_bytes_per_token=self._engine.cache_bytes // (self._slots * self._limit),
+            copy_bytes_per_s=copied,
+            product_flops_per_s=product,
+            peak_bytes=None if on_cpu else on.peak_bytes(self.torch, self.device)(),
+        )
 
 
 def _passes(
@@ -93,15 +116,18 @@ def _passes(
     return found
 
 
-def _median_s(run: Callable[[], Any], wait: Any, visit_s: float) -> float:
-    """Return the median seconds of a pass, which is waited for as the sampling of a token is."""
+def _mean_s(run: Callable[[], Any], wait: Any, visit_s: float) -> float:
+    """Return the mean seconds of a pass, which is waited for as the sampling of a token is.
+
+    Not the median: an answer is a sum of passes, the slow ones too.
+    """
     times: list[float] = []
     end = time.perf_counter() + visit_s
     while len(times) < LEAST or (time.perf_counter() < end and len(times) < MOST):
         began = time.perf_counter()
         wait(run().argmax(-1))
         times.append(time.perf_counter() - began)
-    return statistics.median(times)
+    return statistics.fmean(times)
 
 
 def _copy_bytes_per_s(torch: Any, device: Any, wait: Any) -> float:

@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from contextlib import nullcontext
 from typing import Any
 
+from hwbench.dialects import hf_config
 from hwbench.dialects.libraries import load
 from hwbench.dialects.torch_vision import let_torchvision_import
 from hwbench.dialects.user_code import Given, raised, wrong
@@ -49,51 +50,57 @@ def _made(make: Any, sizes: Mapping[str, int], image: Mapping[str, int]) -> Any:
         return make(sizes)
 
 
-def of_transformers(spec: ModelSpec, pretrained: bool) -> Given:
+def of_transformers(
+    spec: ModelSpec, pretrained: bool, layers: int | None = None, held: bool = True
+) -> Given:
     """Return the model of a configuration, and inputs by what it takes.
 
     The configuration is a name's in the local cache, a file's or folder's, or, for the name of a
-    type of model (`hf:distilbert`), the one that transformers takes by default.
+    type of model (`hf:distilbert`), the one that transformers takes by default. `layers` cuts it to
+    so many blocks. One that is not `held` has no memory, being on torch's meta device.
     """
-    let_torchvision_import()
-    _offline()
-    transformers = load("transformers", REMEDY)
-    transformers.logging.set_verbosity_error()
-    config = _config(transformers, spec)
-    if "classes" in spec.sizes:
-        config.num_labels = spec.sizes["classes"]
+    import torch
+
+    transformers = library()
+    config = configuration(spec)
+    if layers is not None:
+        config = hf_config.cut(config, layers)
     maker = _class(transformers, config)
+    # A configuration names the type that it was saved in; a case is of its own.
+    config.dtype = torch.get_default_dtype()
     try:
-        if pretrained:
-            model = maker.from_pretrained(spec.target, config=config, local_files_only=True)
+        if pretrained and held:
+            more = {"dtype": config.dtype, "local_files_only": True}
+            model = maker.from_pretrained(spec.target, config=config, **more)
         else:
-            model = maker.from_config(config) if hasattr(maker, "from_config") else maker(config)
+            if not held and hasattr(config, "_experts_implementation"):
+                # The one whose sizes do not depend on which expert a token goes to.
+                config._experts_implementation = "batched_mm"
+            with nullcontext() if held else torch.device("meta"):
+                auto = hasattr(maker, "from_config")
+                model = (maker.from_config if auto else maker._from_config)(config)
     except Exception as e:
-        if pretrained:
+        if pretrained and held:
             raise _uncached(spec, e) from None
         raise raised(spec, e, "when transformers made it") from None
     return Given(model=model, inputs=_inputs(spec, config, model), item=_item(model))
 
 
-def _config(transformers: Any, spec: ModelSpec) -> Any:
-    path = Path(spec.target)
-    if path.is_dir() or path.is_file():
-        try:
-            return transformers.AutoConfig.from_pretrained(str(path))
-        except Exception as e:
-            raise raised(spec, e, "when its configuration was read") from None
-    types = transformers.models.auto.configuration_auto.CONFIG_MAPPING
-    if spec.target in types:
-        return types[spec.target]()
-    try:
-        return transformers.AutoConfig.from_pretrained(spec.target, local_files_only=True)
-    except Exception as e:
-        raise Unavailable(
-            f"--model {spec.text}: its configuration is not in this machine's cache"
-            f" ({type(e).__name__})",
-            "give its config.json as hf:PATH, or a type of model for its default configuration,"
-            " as in hf:distilbert",
-        ) from None
+def library() -> Any:
+    """Return transformers, which is asked to be silent and to look for nothing outside."""
+    let_torchvision_import()
+    _offline()
+    transformers = load("transformers", REMEDY)
+    transformers.logging.set_verbosity_error()
+    return transformers
+
+
+def configuration(spec: ModelSpec) -> Any:
+    """Return the configuration of a Hugging Face model with the sizes that were asked."""
+    config = hf_config.read(library(), spec)
+    if "classes" in spec.sizes:
+        config.num_labels = spec.sizes["classes"]
+    return config
 
 
 def _class(transformers: Any, config: Any) -> Any:
@@ -132,7 +139,7 @@ def _inputs(spec: ModelSpec, config: Any, model: Any) -> dict[str, Any]:
         if most is not None and seq > most:
             raise BadInput(f"--model {spec.text}: takes at most {most} tokens, {seq} were asked")
         tokens = torch.randint(0, text.vocab_size, (BATCH, seq))
-        tokens[0, 0] = text.vocab_size - 1  # so that the whole range is drawn from later
+        tokens[0, 0], tokens[0, -1] = text.vocab_size - 1, 0  # the whole range is drawn from later
         given = {name: tokens}
         if getattr(config, "is_encoder_decoder", False):
             given["decoder_input_ids"] = tokens.clone()

@@ -51,24 +51,33 @@ def kept_bytes(workload: Workload, config: Config, batch_size: int, dtype: str =
 
     inputs, targets = workload.batch(config, batch_size, np.random.default_rng(0))
     drawn = tensors(torch, (*inputs, targets), dtype, torch.device("cpu"))
+    shapes = _shapes(torch, workload, config, dtype)
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
-        model = _built(torch, workload, config, dtype)
+        model = shapes.to_empty(device="cpu").train()
         given = [mode.from_tensor(t) for t in drawn]
         with keeping(torch, model) as kept:
             try:
                 logits = model(*given[:-1])
             except DynamicOutputShapeException:
                 raise Unavailable(SHAPES) from None
+            except RuntimeError as e:
+                if not workload.own:
+                    raise
+                raise Unavailable(f"a pass cannot be followed without values: {e}") from None
             torch.nn.functional.cross_entropy(logits.flatten(0, -2), given[-1].flatten())
     return sum(s.nbytes() for s in kept.values())
 
 
-def _built(torch: Any, workload: Workload, config: Config, dtype: str) -> Any:
-    """Build the module in a dtype; fake tensors cannot be converted afterwards."""
+def _shapes(torch: Any, workload: Workload, config: Config, dtype: str) -> Any:
+    """Build the module in a dtype without memory; what it computes of its own values is nobody's.
+
+    Not with fake tensors at once: these have no values for a module that looks at its own.
+    """
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch_dtype(torch, dtype))
     try:
-        return workload.build_torch(config).train()
+        with torch.device("meta"):
+            return workload.build_torch(config)
     finally:
         torch.set_default_dtype(before)
 
@@ -99,5 +108,8 @@ def _linear(workload: Workload, config: Config) -> int:
     torch = on.library()
     with torch.device("meta"):
         model = workload.build_torch(config)
-    layers = [m for m in model.modules() if isinstance(m, torch.nn.Linear)]
-    return sum(m.in_features + m.out_features for m in layers)
+    # transformers' Conv1D is a linear layer with its weights the other way round.
+    layers = [
+        m for m in model.modules() if isinstance(m, torch.nn.Linear) or type(m).__name__ == "Conv1D"
+    ]
+    return sum(sum(m.weight.shape) for m in layers)

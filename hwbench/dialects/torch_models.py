@@ -15,7 +15,7 @@ _kept: dict[tuple[str, bool], Given] = {}  # of this process: what an optimiser 
 def build(config: Mapping[str, int], spec: str, pretrained: bool = False) -> Any:
     """Return the module of a spec in float32, the same in every process; raise BadInput."""
     asked = parse(spec)
-    found = made_of(asked, pretrained)
+    found = made_of(asked, pretrained, config.get("layers"))
     return adapted(asked, found)
 
 
@@ -32,8 +32,11 @@ def optimizer(spec: str, parameters: Iterable[Any]) -> Any:
         raise raised(asked, e, "when its optimiser was made") from None
 
 
-def made_of(spec: ModelSpec, pretrained: bool) -> Given:
-    """Build anew what the spec names, from the same seeds each time."""
+def made_of(spec: ModelSpec, pretrained: bool, layers: int | None = None) -> Given:
+    """Build anew what the spec names, from the same seeds each time; `layers` cuts it to so many.
+
+    Only models of transformers that are stacks of blocks are cut.
+    """
     import numpy as np
     import torch
 
@@ -43,7 +46,7 @@ def made_of(spec: ModelSpec, pretrained: bool) -> Given:
     if spec.kind == "timm":
         found = torch_libraries.of_timm(spec, pretrained)
     elif spec.kind == "hf":
-        found = torch_libraries.of_transformers(spec, pretrained)
+        found = torch_libraries.of_transformers(spec, pretrained, layers)
     elif spec.kind == "lightning":
         from hwbench.dialects.torch_lightning import of_lightning
 
