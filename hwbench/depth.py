@@ -1,5 +1,6 @@
 """A network told from fewer of its blocks: the facts of a fit over depth, for the record."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hwbench.bounds import NonNegativeFloat, NonNegativeInt, PositiveInt
@@ -57,3 +58,16 @@ def parted(name: str) -> tuple[str, int | None]:
     """Return a network's own name and how many of its blocks it is cut to; None for all."""
     own, mark, count = name.partition(MARK)
     return (own, int(count)) if mark and count.isdecimal() else (name, None)
+
+
+def line(depths: Sequence[int], values: Sequence[float]) -> tuple[float, float]:
+    """Return (fixed, block) of least relative squares, the errors being shares of the values."""
+    weights = [1 / v**2 for v in values]
+    total = sum(weights)
+    middle_d = sum(w * d for w, d in zip(weights, depths, strict=True)) / total
+    middle_v = sum(w * v for w, v in zip(weights, values, strict=True)) / total
+    triples = list(zip(weights, depths, values, strict=True))
+    block = sum(w * (d - middle_d) * (v - middle_v) for w, d, v in triples) / sum(
+        w * (d - middle_d) ** 2 for w, d, _ in triples
+    )
+    return middle_v - block * middle_d, block

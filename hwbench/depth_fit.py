@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hwbench import parameter_bytes, registry, stats
-from hwbench.depth import DepthFit, DepthMemory, parted
+from hwbench.depth import DepthFit, DepthMemory, line, parted
 from hwbench.estimate_value import Estimate
 from hwbench.measurement import Measurement, Work
 from hwbench.units import ITEM_BYTES
@@ -80,19 +80,6 @@ def _fit(key: Key, cuts: Mapping[int, Measurement]) -> DepthFit:
 def _point(m: Measurement) -> float:
     assert m.wall_s is not None
     return m.wall_s.point
-
-
-def line(depths: Sequence[int], values: Sequence[float]) -> tuple[float, float]:
-    """Return (fixed, block) of least relative squares, the errors being shares of the values."""
-    weights = [1 / v**2 for v in values]
-    total = sum(weights)
-    middle_d = sum(w * d for w, d in zip(weights, depths, strict=True)) / total
-    middle_v = sum(w * v for w, v in zip(weights, values, strict=True)) / total
-    triples = list(zip(weights, depths, values, strict=True))
-    block = sum(w * (d - middle_d) * (v - middle_v) for w, d, v in triples) / sum(
-        w * (d - middle_d) ** 2 for w, d, _ in triples
-    )
-    return middle_v - block * middle_d, block
 
 
 def _whole(

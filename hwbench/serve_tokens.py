@@ -13,7 +13,9 @@ from pathlib import Path
 
 import hwbench
 from hwbench import (
+    blocks,
     codec,
+    depth,
     holding,
     host,
     lock,
@@ -23,7 +25,6 @@ from hwbench import (
     token_costs,
     token_figures,
     token_lengths,
-    token_sim,
     tree_file,
 )
 from hwbench.case import Case
@@ -35,10 +36,9 @@ from hwbench.loop_energy import LoopPower
 from hwbench.probing import Spawn
 from hwbench.progress import Progress, Silent
 from hwbench.serving_places import Mix
-from hwbench.token_figures import Fits
 from hwbench.token_lengths import Sizes
 from hwbench.token_sim import Asked, arriving
-from hwbench.tokens import SCHEMA, Generate, Load, ServingFile, TokenTimes
+from hwbench.tokens import SCHEMA, Generate, ServingFile, TokenTimes
 
 BATCHES = tuple(range(1, 9))
 RUNTIME, DEVICE, DTYPE = "torch", "cpu", "float32"
@@ -55,6 +55,7 @@ class Options:
     workload: str
     prompt: str = "512"
     output: str = "128"
+    blocks: tuple[int, ...] = ()  # depths to measure, where the whole does not fit
     requests: Path | None = None  # a file of them, in the place of ranges
     batch_sizes: tuple[int, ...] = BATCHES
     requests_per_s: tuple[float, ...] = ()
@@ -122,7 +123,7 @@ def told(
     loads = tuple(
         token_figures.load(r, most.point, arriving(flood, r, SEED), slots, fits) for r in rates
     )
-    best, why = _best(options, flood, most.point, slots, fits)
+    best, why = token_figures.best(options.latency_bound_s, flood, most.point, slots, fits, SEED)
     prompt, output = sizes.means
     tokens = prompt + output
     pooled = fits.pooled
@@ -176,7 +177,19 @@ def told(
             ),
             times,
         ),
-        notes=token_lengths.notes(sizes),
+        notes=(*token_lengths.notes(sizes), *_by_blocks(options, times)),
+    )
+
+
+def _by_blocks(options: Options, times: TokenTimes) -> tuple[str, ...]:
+    """Return that the whole was not run, where it was not."""
+    if not times.blocks:
+        return ()
+    layers = registry.networks()[options.workload].variant.config["layers"]
+    measured = " and ".join(map(str, times.blocks))
+    return (
+        f"by blocks: passes of {measured} of {layers} blocks were measured, and told on by their"
+        " line; the memory of the whole was never held",
     )
 
 
@@ -201,9 +214,10 @@ def _check(options: Options, sizes: Sizes) -> None:
             f"{options.workload} has no {options.dtype} form, only"
             f" {', '.join(network.workload.dtypes)}"
         )
+    deepest = blocks.cuts([options.workload], options.blocks, host.available_memory_bytes())[-1]
     case = Case(
         kind="workload",
-        name=options.workload,
+        name=deepest,
         version=network.workload.version,
         phase="inference",
         scenario="server",
@@ -214,7 +228,8 @@ def _check(options: Options, sizes: Sizes) -> None:
     )
     why = holding.too_large(case, holding.here())
     if why is not None:
-        raise BadInput(f"{options.workload} cannot be served here: it {why.partition(': ')[0]}")
+        remedy = "" if options.blocks else ": --blocks 1,2 tells it from two of its blocks"
+        raise BadInput(f"{deepest} cannot be served here: it {why.partition(': ')[0]}{remedy}")
 
 
 def _request(options: Options, sizes: Sizes, threads: int) -> Generate:
@@ -235,6 +250,11 @@ def _request(options: Options, sizes: Sizes, threads: int) -> Generate:
         rounds=ROUNDS,
         visit_s=VISIT_S,
         memory_limit_bytes=int(MEMORY_FRAC * free) if free and options.device == DEVICE else None,
+        blocks=tuple(
+            depth.parted(n)[1] or 0
+            for n in blocks.cuts([options.workload], options.blocks, free)
+            if options.blocks
+        ),
     )
 
 
@@ -250,33 +270,3 @@ def _measured(request: Generate, progress: Progress, spawn: Spawn) -> TokenTimes
         remedy = f": {reply.remedy}" if reply.remedy else ""
         raise BadInput(f"{request.workload} cannot be served here: {reply.reason}{remedy}")
     return codec.decode(TokenTimes, reply.result)
-
-
-def _best(
-    options: Options, flood: Sequence[Asked], most: float, slots: int, fits: Fits
-) -> tuple[Load | None, str | None]:
-    """Return the load of the highest rate whose p90 is within the bound, or why there is none."""
-    bound = options.latency_bound_s
-    if bound is None:
-        return None, "no --latency-bound was asked"
-
-    def within(rate: float) -> bool:
-        done = token_sim.simulate(
-            arriving(flood, rate, SEED),
-            slots,
-            fits.pooled.prefill.seconds,
-            fits.pooled.decode.seconds,
-        )
-        return token_sim.percentile([a.latency_s for a in done.answers], 0.9) <= bound
-
-    low, high = most / 1000, most
-    if not within(low):
-        return None, "a request takes longer even where it has the machine to itself"
-    if within(high):
-        low = high
-    for _ in range(20):
-        if high / low < 1.01:
-            break
-        middle = (low * high) ** 0.5
-        low, high = (middle, high) if within(middle) else (low, middle)
-    return token_figures.load(low, most, arriving(flood, low, SEED), slots, fits), None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hwbench import stats, token_fits, token_sim
 from hwbench.estimate_value import Estimate
-from hwbench.token_sim import Asked, Simulated
+from hwbench.token_sim import Asked, Simulated, arriving
 from hwbench.tokens import BatchRow, DecodeFit, DecodePoint, Load, PrefillFit, TokenTimes
 
 LEVEL = 0.90
@@ -146,3 +146,33 @@ def load(rate: float, most: float, requests: Sequence[Asked], slots: int, found:
         busy_frac=min(1.0, pooled.busy_s / pooled.wall_s),
         mean_batch=pooled.mean_batch,
     )
+
+
+def best(
+    bound_s: float | None,
+    flood: Sequence[Asked],
+    most: float,
+    slots: int,
+    found: Fits,
+    seed: tuple[int, int],
+) -> tuple[Load | None, str | None]:
+    """Return the load of the highest rate whose p90 is within the bound, or why there is none."""
+    if bound_s is None:
+        return None, "no --latency-bound was asked"
+    prompt_s, pass_s = found.pooled.prefill.seconds, found.pooled.decode.seconds
+
+    def within(rate: float) -> bool:
+        done = token_sim.simulate(arriving(flood, rate, seed), slots, prompt_s, pass_s)
+        return token_sim.percentile([a.latency_s for a in done.answers], 0.9) <= bound_s
+
+    low, high = most / 1000, most
+    if not within(low):
+        return None, "a request takes longer even where it has the machine to itself"
+    if within(high):
+        low = high
+    for _ in range(20):
+        if high / low < 1.01:
+            break
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if within(middle) else (low, middle)
+    return load(low, most, arriving(flood, low, seed), slots, found), None

@@ -2,8 +2,8 @@
 
 A pass is bound by what it computes or by what it reads. What share of that bound it reached here,
 with the product and the copy that this machine does at its best, it is taken to reach there, with
-what kernels reach of the data sheet's peaks. No accuracy was measured for it: the interval is that
-of a judgement (docs/methodology.md, scaling).
+what kernels reach of the data sheet's peaks; on an accelerator launching kernels takes time too. No
+accuracy was measured for it: the interval is that of a judgement (docs/methodology.md, scaling).
 """
 
 import math
@@ -21,6 +21,9 @@ from hwbench.token_sim import Asked
 from hwbench.tokens import TokenCost, TokenTimes
 
 SIGMA = {True: 0.30, False: 0.45}  # of a logarithm, within a kind of device and across [judgement]
+# Of a pass in a CUDA graph, where it was measured on a processor, which launches nothing: kernels
+# of a block, and the seconds of each, of which 1 to 2 us are usual.
+LAUNCHES, LAUNCH_S = 16, 1.5e-6
 ACCELERATOR_DTYPE = "bfloat16"  # what is usually served in
 
 
@@ -32,6 +35,7 @@ class Passes:
     head_flops: float  # of the head, for one token
     attention_flops: float  # of one token against one position
     word_bytes: int  # of a weight as it was measured
+    layers: int
 
     @classmethod
     def of(cls, network: Network, word_bytes: int) -> "Passes":
@@ -45,6 +49,7 @@ class Passes:
             head_flops=head,
             attention_flops=attention,
             word_bytes=word_bytes,
+            layers=config["layers"],
         )
 
     def prefill_flops(self, tokens: int) -> float:
@@ -97,11 +102,13 @@ def there(sheet: DataSheet, dtype: str, share: float) -> Roof | str:
 def carried(times: TokenTimes, passes: Passes, source: Roof, target: Roof, word: int) -> TokenTimes:
     """Return the times of the passes on another device, with weights and cache of `word` bytes."""
     ratio = word / passes.word_bytes
+    launched = source.kind == "cpu" and target.kind != "cpu"
+    launches_s = LAUNCHES * LAUNCH_S * passes.layers if launched else 0.0
     weights, cache = times.weights_bytes, times.cache_bytes_per_token
 
     def moved(rounds: Sequence[float], flops: float, read: float) -> tuple[float, ...]:
         by = target.seconds(flops, read * ratio) / source.seconds(flops, read)
-        return tuple(s * by for s in rounds)
+        return tuple(s * by + launches_s for s in rounds)
 
     return replace(
         times,

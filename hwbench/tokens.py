@@ -23,6 +23,7 @@ class Generate:
     rounds: int
     visit_s: PositiveFloat
     memory_limit_bytes: int | None = None
+    blocks: tuple[int, ...] = ()  # depths to measure, the whole being told by the line through them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,7 @@ class TokenTimes:
     copy_bytes_per_s: PositiveFloat  # read and written, by a large copy on the device
     product_flops_per_s: PositiveFloat  # of the best square matrix product in the dtype
     peak_bytes: NonNegativeInt | None
+    blocks: tuple[PositiveInt, ...] = ()  # depths that were measured; none: the whole was
 
 
 @dataclass(frozen=True, kw_only=True)

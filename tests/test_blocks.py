@@ -93,7 +93,7 @@ def test_a_cut_is_the_network_with_fewer_blocks() -> None:
 def test_a_line_goes_through_its_points_as_numpys_does() -> None:
     depths, values = [1, 2, 4, 6], [0.031, 0.039, 0.062, 0.079]
     slope, intercept = np.polyfit(depths, values, 1, w=[1 / v for v in values])
-    assert depth_fit.line(depths, values) == pytest.approx((intercept, slope))
+    assert depth.line(depths, values) == pytest.approx((intercept, slope))
 
 
 def test_the_whole_is_told_from_its_cuts() -> None:

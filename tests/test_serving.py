@@ -6,6 +6,7 @@ import math
 import random
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,10 @@ import pytest
 from hwbench import (
     arrivals,
     codec,
+    plot,
     registry,
+    report,
+    report_words,
     serve_tokens,
     serving_view,
     token_costs,
@@ -31,7 +35,7 @@ from hwbench.estimate_value import Estimate
 from hwbench.protocol import Reply
 from hwbench.serve_tokens import Options
 from hwbench.token_sim import Asked
-from hwbench.tokens import DecodePoint, PrefillPoint, TokenTimes
+from hwbench.tokens import DecodePoint, Generate, PrefillPoint, ServingFile, TokenTimes
 from tests import fakes
 
 GENERATING = [
@@ -395,10 +399,14 @@ def test_a_pass_is_carried_over_by_what_bounds_it() -> None:
     moved = token_places.carried(times, passes, here, far, 2)
     # A token alone reads all weights: 50 times the bandwidth, half the bytes.
     alone = moved.decode[0].rounds_s[1] / times.decode[0].rounds_s[1]
-    assert alone == pytest.approx(1 / 100)
+    launches_s = 12 * 16 * 1.5e-6  # of 12 blocks, in a CUDA graph
+    assert alone == pytest.approx(1 / 100 + launches_s / times.decode[0].rounds_s[1])
+    between = token_places.carried(times, passes, far, far, 4)  # a GPU's passes have them in
+    assert between.decode[0].rounds_s == pytest.approx(times.decode[0].rounds_s)
     # A prompt computes here; there it is bound by reading the weights.
     there_s = 2e8 / 2e12 / (passes.prefill_flops(32) / 2e11)
-    assert moved.prefill[0].rounds_s[1] / 0.064 == pytest.approx(there_s)
+    found = moved.prefill[0].rounds_s[1] - launches_s
+    assert found / 0.064 == pytest.approx(there_s)
     assert (moved.weights_bytes, moved.cache_bytes_per_token) == (200_000_000, 36_864)
     assert token_places.room(moved, 8, 192, 10**12) is None
     assert "over several devices" in (token_places.room(moved, 8, 192, 10**8) or "")
@@ -447,3 +455,116 @@ def test_instances_are_told_with_price_energy_and_break_even() -> None:
 def test_an_instance_that_nobody_knows_is_said() -> None:
     with pytest.raises(HwbenchError, match="no instance"):
         serve_tokens.serve(replace(ASKED, on=("mine:none",)), spawn=OneChild(times_of()))
+
+
+# --- drawn and told ------------------------------------------------------------------------------
+
+
+def kept(folder: Path, **changes: Any) -> Path:
+    """Write what serving came to, with two instances of a catalogue of one's own."""
+    rows = (("one", "A100-SXM-40GB", 1), ("odd", "Unheard-9000", 1))
+    Path("c.toml").write_text("".join(CATALOG.format(sku=s, gpu=g, n=n) for s, g, n in rows))
+    out = folder / "s.json"
+    asked = replace(
+        ASKED,
+        **{
+            "on": ("mine:*",),
+            "catalog": Path("c.toml"),
+            "usd_per_h": 0.5,
+            "hosted_usd_per_m": 3.0,
+            "latency_bound_s": 4.0,
+            "out": out,
+            **changes,
+        },
+    )
+    serve_tokens.serve(asked, spawn=OneChild(times_of()))
+    return out
+
+
+def test_a_serving_is_drawn_by_load_batch_and_dollars(tmp_path: Path) -> None:
+    path = kept(tmp_path)
+    latency, decoding, instances = plot.charts("serving", [path])
+    value: ServingFile = plot.given(path).value
+    lines = {s.name: s for s in latency.series}
+    whole = lines["whole answer, p90"]
+    assert list(whole.x) == [x.requests_per_s for x in value.loads if x.keeps_up]
+    assert list(whole.y) == [x.latency_s["p90"].point for x in value.loads if x.keeps_up]
+    bands = np.array([whole.low, whole.y, whole.high], dtype=float)
+    assert bands[1, -1] > bands[1, 0] and (np.diff(bands, axis=0) > 0).all()
+    assert {m.text for m in latency.marks} == {"bound of p90", "the most within it"}
+    (together,) = decoding.series
+    assert list(together.x) == [1, 2, 4, 8]
+    (point,) = instances.series  # the other has no figure
+    assert point.name == "mine:one" and instances.marks[0].x == 3.0
+    out = tmp_path / "s.svg"
+    assert status_of(["plot", "serving", str(path), "-o", str(out)]) == 0
+    assert "requests a second" in out.read_text()
+    bare = kept(tmp_path, on=(), hosted_usd_per_m=None, latency_bound_s=None)
+    assert len(plot.charts("serving", [bare])) == 2
+
+
+def test_a_report_of_a_serving_answers_first(tmp_path: Path) -> None:
+    path = kept(tmp_path)
+    page = report_words.page(report.report([path]))
+    assert page.title == "What does serving gpt2_small come to?"
+    said = " ".join(page.answer)
+    assert "is served at up to" in said and "A million tokens cost $" in said
+    assert "Nine of ten are answered within 4.00 s" in said
+    tables = {t.name: t for s in page.sections for t in s.tables}
+    assert set(tables) == {"loads", "decode", "instances"}
+    assert len(tables["loads"].rows) == len(serve_tokens.SHARES)
+    assert any("Unheard-9000" in n for n in tables["instances"].notes)
+    assert any(s.drawings for s in page.sections)
+    html = tmp_path / "r.html"
+    assert status_of(["report", str(path), "-o", str(html)]) == 0
+    assert "no accuracy measured" in html.read_text()
+
+
+# --- by blocks -----------------------------------------------------------------------------------
+
+
+def test_the_whole_is_told_by_the_line_through_its_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a clock that a pass moves by a second and a tenth of one a block."""
+    torch = pytest.importorskip("torch")
+    from hwbench.dialects import torch_decoding, torch_generating
+
+    now = [0.0]
+    net = registry.networks()["gpt2_medium_small"]
+    layers = 6
+    config = {**net.variant.config, "layers": layers}
+
+    def passing(self: Any, *args: Any) -> Any:
+        now[0] += 1.0 + 0.1 * len(self.keys)
+        return torch.zeros(1, 8)
+
+    monkeypatch.setattr(torch_decoding.Engine, "prefill", passing)
+    monkeypatch.setattr(torch_decoding.Engine, "decode", passing)
+    clock = SimpleNamespace(perf_counter=lambda: now[0])
+    monkeypatch.setattr(torch_generating, "time", clock)
+    monkeypatch.setattr(torch_generating, "_copy_bytes_per_s", lambda *a: 1e9)
+    monkeypatch.setattr(torch_generating, "best_product", lambda *a: (1, 1e9))
+    asked = Generate(
+        workload=net.name, runtime="torch", device="cpu", dtype="float32", threads=1,
+        prompts=(4,), batches=(1, 2), contexts=(5, 9), rounds=2, visit_s=0.1, blocks=(1, 2),
+    )  # fmt: skip
+    found = torch_generating.timed(net.workload, config, asked)
+    assert found.blocks == (1, 2)
+    assert {s for p in found.prefill for s in p.rounds_s} == {pytest.approx(1 + 0.1 * layers)}
+    assert {s for p in found.decode for s in p.rounds_s} == {pytest.approx(1 + 0.1 * layers)}
+    assert found.weights_bytes == 4 * net.workload.parameters(config)
+    assert found.cache_bytes_per_token == 2 * 4 * layers * config["width"]
+
+
+def test_what_does_not_fit_is_served_by_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    from hwbench import holding
+
+    monkeypatch.setattr(holding, "here", lambda: {"cpu": 24 * 10**9})
+    asked = replace(ASKED, workload="llama_8b")
+    with pytest.raises(BadInput, match="--blocks 1,2 tells it from two of its blocks"):
+        serve_tokens.serve(asked, spawn=OneChild(times_of()))
+    child = OneChild(replace(times_of(), blocks=(1, 2)))
+    found = serve_tokens.serve(replace(asked, blocks=(1, 2)), spawn=child)
+    assert child.asked[0][1].blocks == (1, 2)
+    assert any(n.startswith("by blocks: passes of 1 and 2 of 32") for n in found.notes)
+    with pytest.raises(BadInput, match="has 32 blocks: it cannot be cut to 40"):
+        serve_tokens.serve(replace(asked, blocks=(1, 40)), spawn=child)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from hwbench.cli.options import Count, Duration, json_option, print_json
+from hwbench.cli.options import Count, Depths, Duration, json_option, print_json
 
 _PATH = click.Path(path_type=Path)
 _POSITIVE = click.FloatRange(0.0, min_open=True)
@@ -18,6 +18,12 @@ _POSITIVE = click.FloatRange(0.0, min_open=True)
 @click.argument("workload", metavar="MODEL")
 @click.option("--prompt", default="512", show_default=True, metavar="N|A-B", help="Its tokens.")
 @click.option("--output", default="128", show_default=True, metavar="N|A-B", help="Of an answer.")
+@click.option(
+    "--blocks",
+    type=Depths(),
+    metavar="K,...",
+    help="Measure so many of its blocks, and tell the whole from the line: 1,2, or auto.",
+)
 @click.option(
     "--requests",
     type=_PATH,
@@ -70,6 +76,7 @@ def command(as_json: bool, **chosen: Any) -> int:
         prompt=chosen["prompt"],
         output=chosen["output"],
         requests=chosen["requests"],
+        blocks=chosen["blocks"] or (),
         batch_sizes=tuple(sizes),
         requests_per_s=tuple(chosen["requests_per_s"]),
         latency_bound_s=chosen["latency_bound"],

@@ -3,8 +3,10 @@
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from hwbench.depth import line
 from hwbench.dialects import torch_device as on
 from hwbench.dialects.torch import network
 from hwbench.dialects.torch_decoding import Engine
@@ -18,7 +20,7 @@ SEED = 7
 COPIED_BYTES = 256 * 1024**2  # far above any cache
 COPIES = 7
 LEAST, MOST = 3, 50  # passes of a visit
-Point = tuple[str, int, int]
+Point = tuple[str, int, int, int]  # prefill or decode, tokens, requests, blocks
 
 
 def timed(workload: Workload, config: Config, request: Generate) -> TokenTimes:
@@ -34,7 +36,11 @@ def timed(workload: Workload, config: Config, request: Generate) -> TokenTimes:
 
 
 class Passes:
-    """A model with what runs each point, and the means of the rounds so far."""
+    """A model with what runs each point, and the means of the rounds so far.
+
+    By blocks the model has the deepest cut's; a shallower one leaves out the last of them, and what
+    is told of the whole is the line through the depths of each round.
+    """
 
     def __init__(self, workload: Workload, config: Config, request: Generate) -> None:
         """Make the model and run each pass once; raise Unavailable for one that makes no text."""
@@ -45,14 +51,23 @@ class Passes:
         self.device = on.place(torch, request.device)
         on.set_precision(torch, request.dtype)
         dtype = torch_dtype(torch, request.dtype)
-        self.model = network(torch, workload, config).to(self.device, dtype).eval()
+        self._layers = config["layers"]
+        self._depths = tuple(sorted(request.blocks)) or (self._layers,)
+        held = {**config, "layers": self._depths[-1]}
+        self._parameters = workload.parameters(config)
+        self.model = network(torch, workload, held).to(self.device, dtype).eval()
         self._limit = max(*request.prompts, *request.contexts)
         self._slots = max(request.batches)
         self._wait = on.waiter(torch, self.device)
         with torch.inference_mode():
-            parts = workload.decoding(config, self.model, self._limit)
-            self._engine = Engine(torch, parts, self._slots, self._limit, dtype, self.device)
-            self._passes = _passes(torch, self._engine, config["vocab"], request, self.device)
+            parts = workload.decoding(held, self.model, self._limit)
+            self._passes: dict[Point, Callable[[], Any]] = {}
+            for depth in self._depths:
+                cut = replace(parts, blocks=parts.blocks[:depth])
+                engine = Engine(torch, cut, self._slots, self._limit, dtype, self.device)
+                made = _passes(torch, engine, config["vocab"], request, self.device)
+                self._passes |= {(*point, depth): run for point, run in made.items()}
+            self._cache_bytes = engine.cache_bytes / (self._slots * self._limit) / depth
             for run in self._passes.values():
                 self._wait(run())  # what is made at a first call is not timed
         self._found: dict[Point, list[float]] = {point: [] for point in self._passes}
@@ -70,28 +85,46 @@ class Passes:
             copied = _copy_bytes_per_s(self.torch, self.device, self._wait)
             dtype = self._request.dtype
             _, product = best_product(self.torch, self.device, dtype, self._wait)
+        word = next(self.model.parameters()).element_size()
+        whole = self._whole()
         return TokenTimes(
             prefill=tuple(
-                PrefillPoint(tokens=n, rounds_s=tuple(s))
-                for (kind, n, _), s in self._found.items()
+                PrefillPoint(tokens=n, rounds_s=s)
+                for (kind, n, _), s in whole.items()
                 if kind == "prefill"
             ),
             decode=tuple(
-                DecodePoint(batch_size=b, context=n, rounds_s=tuple(s))
-                for (kind, n, b), s in self._found.items()
+                DecodePoint(batch_size=b, context=n, rounds_s=s)
+                for (kind, n, b), s in whole.items()
                 if kind == "decode"
             ),
-            weights_bytes=sum(p.numel() * p.element_size() for p in self.model.parameters()),
-            cache_bytes_per_token=self._engine.cache_bytes // (self._slots * self._limit),
+            weights_bytes=self._parameters * word,
+            cache_bytes_per_token=round(self._cache_bytes * self._layers),
+            blocks=() if self._depths == (self._layers,) else self._depths,
             copy_bytes_per_s=copied,
             product_flops_per_s=product,
             peak_bytes=None if on_cpu else on.peak_bytes(self.torch, self.device)(),
         )
 
+    def _whole(self) -> dict[tuple[str, int, int], tuple[float, ...]]:
+        """Return the rounds of each point with all blocks; no faster than the deepest cut."""
+        found = {}
+        for kind, tokens, batch in dict.fromkeys(point[:3] for point in self._found):
+            cuts = [self._found[kind, tokens, batch, d] for d in self._depths]
+            rounds = []
+            for times in zip(*cuts, strict=True):
+                whole = times[-1]
+                if len(times) > 1:
+                    fixed, block = line(self._depths, times)
+                    whole = max(whole, fixed + block * self._layers)
+                rounds.append(whole)
+            found[kind, tokens, batch] = tuple(rounds)
+        return found
+
 
 def _passes(
     torch: Any, engine: Engine, vocab: int, request: Generate, device: Any
-) -> dict[Point, Callable[[], Any]]:
+) -> dict[tuple[str, int, int], Callable[[], Any]]:
     """Return what runs each point, ("prefill", tokens, 1) or ("decode", context, batch)."""
     made = torch.Generator(device="cpu").manual_seed(SEED)
 
@@ -107,7 +140,7 @@ def _passes(
         at = torch.full((batch,), context - 1, device=device)
         return lambda: engine.decode(given, at, context)
 
-    found: dict[Point, Callable[[], Any]] = {}
+    found: dict[tuple[str, int, int], Callable[[], Any]] = {}
     for n in request.prompts:
         found["prefill", n, 1] = prompt(n)
     for batch in request.batches:
