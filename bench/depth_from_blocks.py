@@ -1,9 +1,11 @@
 """A network told from 2 and 4 of its blocks against the whole, in one run of hwbench.
 
 `python -m bench.depth_from_blocks`: cuts and whole are visited in the same rounds; the figures are
-told over measured, of time and of peak memory.
+told over measured, of time and of peak memory. Where others use the machine, medians wander: the
+same line through the lower quartiles of all samples says what a network does when left alone.
 """
 
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -12,7 +14,8 @@ from pathlib import Path
 
 from bench.figure import Figure, parser, show
 from hwbench import depth, store
-from hwbench.measurement import Record
+from hwbench.depth import DepthFit
+from hwbench.measurement import Measurement, Record
 
 # Network, blocks, phases, limits of the ratio of times.
 CASES = (
@@ -55,10 +58,30 @@ def figures_of(record: Record, name: str, within: float) -> Iterator[Figure]:
             within,
             f", told ±{w.high / w.point - 1:.1%}, measured ±{sure:.1%}",
         )
+        yield _left_alone(record, fit, whole, what, within)
         peak = whole.memory_peak_bytes and whole.memory_peak_bytes.host
         if fit.memory is not None and peak:
             ratio = fit.memory.whole_bytes / peak
             yield _figure(f"{what}: memory told / measured", ratio, MEMORY, "")
+
+
+def _left_alone(
+    record: Record, fit: DepthFit, whole: Measurement, what: str, within: float
+) -> Figure:
+    """Return the line through the lower quartiles of the cuts' samples, by that of the whole."""
+    cuts = {depth.cut(fit.name, d): d for d in fit.measured}
+    found = {
+        cuts[m.name]: _quartile(m)
+        for m in record.measurements
+        if m.name in cuts and m.phase == fit.phase
+    }
+    fixed, block = depth.line(list(found), list(found.values()))
+    ratio = (fixed + block * fit.layers) / _quartile(whole)
+    return _figure(f"{what}: time told / measured, lower quartiles", ratio, within, "")
+
+
+def _quartile(m: Measurement) -> float:
+    return statistics.quantiles([s.wall_s / s.loops for s in m.samples], n=4)[0]
 
 
 def _figure(name: str, ratio: float, within: float, told: str) -> Figure:

@@ -10,6 +10,7 @@ from hwbench import (
     request_numbers,
     search_plan,
     sharing_asked,
+    training_pace,
 )
 from hwbench.data_made import kind_of
 from hwbench.errors import BadInput, UnknownName
@@ -168,4 +169,5 @@ def plan_of(
         hardening=request.hardening,
         tasks=request.tasks,
         scratch_epochs=request.scratch_epochs,
+        tokens_per_sample=training_pace.tokens_of(request.workload),
     )

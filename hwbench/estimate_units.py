@@ -1,6 +1,7 @@
 """Times, money, energy and emissions of a training as people plan in them."""
 
-from hwbench.render import digits
+from hwbench.estimated import Plan
+from hwbench.render import count, digits
 from hwbench.units import J_PER_KWH, S_PER_DAY, S_PER_H, S_PER_MIN
 
 
@@ -33,3 +34,12 @@ def grams(value: float) -> str:
     if value < 1e3:
         return f"{digits(value)} g"
     return f"{digits(value / 1e3)} kg" if value < 1e6 else f"{digits(value / 1e6)} t"
+
+
+def dataset(plan: Plan) -> str:
+    """Return the size of a plan's dataset: its samples, and of sequences the tokens."""
+    said = f"{plan.samples:,} samples"
+    if plan.tokens_per_sample is None:
+        return said
+    tokens = plan.samples * plan.tokens_per_sample
+    return f"{said} of {plan.tokens_per_sample:,} tokens, {count(tokens)} in all"

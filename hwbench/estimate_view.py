@@ -7,7 +7,7 @@ from hwbench import estimate_table, render, search_view, sharing_view
 from hwbench.comparing import named
 from hwbench.estimate_figures import Assumption, Figure
 from hwbench.estimate_table import SHOWN, chosen
-from hwbench.estimate_units import duration, usd
+from hwbench.estimate_units import dataset, duration, usd
 from hwbench.estimated import EstimateFile, Row, Winner
 from hwbench.render import NOTHING, digits
 
@@ -50,7 +50,7 @@ def _plan(file: EstimateFile) -> str:
     p = file.plan
     long = f"{p.steps:,} steps" if p.steps is not None else _epochs(p.epochs)
     return (
-        f"{p.workload}, {p.samples:,} samples, {long}, batch {p.batch_size} a device, {p.dtype};"
+        f"{p.workload}, {dataset(p)}, {long}, batch {p.batch_size} a device, {p.dtype};"
         f" intervals of {p.level:.0%}"
     )
 

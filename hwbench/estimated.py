@@ -47,6 +47,7 @@ class Plan:
     delta: PositiveFloat | None = None
     noise: PositiveFloat | None = None  # by the clipping norm, that keeps within epsilon
     tasks: PositiveInt | None = None  # of shortcuts that have several; None: two
+    tokens_per_sample: PositiveInt | None = None  # of samples that are sequences of tokens
     scratch_epochs: PositiveFloat | None = None  # of what has no usual epochs, for want of `epochs`
 
 

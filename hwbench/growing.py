@@ -15,7 +15,7 @@ MAKE = "`hwbench estimate ... --out FILE`"
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
-    """A line: its name, and what it is at each size."""
+    """A line: its name, and what it is at each size, in samples, or in tokens of sequences."""
 
     name: str
     samples: tuple[int, ...]
@@ -35,7 +35,8 @@ def _chart(given: Given, figure: str, label: str, told: Format) -> Chart:
     if not known:
         raise BadInput(f"{given.path}: {_lacking(given, figure)}")
     plan = given.value.plan
-    ordered = sorted(known, key=lambda w: _at(w, plan.samples))
+    size = plan.samples * _each(given)
+    ordered = sorted(known, key=lambda w: _at(w, size))
     series = tuple(
         Series(name=w.name, x=w.samples, y=w.point, low=w.low, high=w.high, faint=n >= NAMED)
         for n, w in enumerate(ordered)
@@ -46,10 +47,10 @@ def _chart(given: Given, figure: str, label: str, told: Format) -> Chart:
         notes.append(f"grey: {len(ordered) - NAMED} more ways, with more at the plan's size")
     return Chart(
         title=f"{word} of training {plan.workload}, against the size of its dataset",
-        x=Axis(label="samples of the dataset", format="count"),
+        x=Axis(label=f"{_unit(given)} of the dataset", format="count"),
         y=Axis(label=label, format=told),
         series=series,
-        marks=(Mark(text=f"plan: {plan.samples:,}", x=plan.samples), *crossings(ordered)),
+        marks=(Mark(text=f"plan: {size:,}", x=size), *crossings(ordered)),
         notes=tuple(notes),
     )
 
@@ -57,20 +58,34 @@ def _chart(given: Given, figure: str, label: str, told: Format) -> Chart:
 def _ways(given: Given, figure: str) -> list[Way]:
     """Return the lines of a file; a comparison of shortcuts keeps those of time alone."""
     several = len({(r.instance, r.purchase) for r in given.value.rows}) > 1
-    found = []
+    found, each = [], _each(given)
     for r in given.value.rows:
         name = _name(r, several)
         if given.kind == "estimate" and r.curve is not None:
             c = r.curve
             points = (getattr(c, figure), getattr(c, f"{figure}_low"), getattr(c, f"{figure}_high"))
             found.append(
-                Way(name=name, samples=c.samples, point=points[0], low=points[1], high=points[2])
+                Way(
+                    name=name,
+                    samples=tuple(n * each for n in c.samples),
+                    point=points[0],
+                    low=points[1],
+                    high=points[2],
+                )
             )
         elif given.kind == "shortcuts" and figure == "time_s" and r.curve_samples:
-            found.append(
-                Way(name=name, samples=r.curve_samples, point=r.curve_time_s, low=(), high=())
-            )
+            sizes = tuple(n * each for n in r.curve_samples)
+            found.append(Way(name=name, samples=sizes, point=r.curve_time_s, low=(), high=()))
     return found
+
+
+def _each(given: Given) -> int:
+    """Return what a sample counts for: the tokens of a sequence, or one."""
+    return given.value.plan.tokens_per_sample or 1
+
+
+def _unit(given: Given) -> str:
+    return "samples" if given.value.plan.tokens_per_sample is None else "tokens"
 
 
 def _name(row: object, several: bool) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from hwbench import compare_view, report_estimate, report_record, report_serving, report_shortcuts
 from hwbench.chart_kind import Given
 from hwbench.compared import Comparison
+from hwbench.estimate_units import dataset
 from hwbench.pages import Cell, Page, Section, Table
 from hwbench.render import seconds
 from hwbench.report import Reported
@@ -67,7 +68,7 @@ def _question(found: Reported) -> str:
     if first.kind == "serving":
         return f"What does serving {first.value.workload} come to?"
     plan = first.value.plan
-    what = f"training {plan.workload} on {plan.samples:,} samples"
+    what = f"training {plan.workload} on {dataset(plan)}"
     if first.kind == "shortcuts":
         return f"Is there a cheaper way than {what} from scratch?"
     return f"How long, how much energy and how much money does {what} take?"

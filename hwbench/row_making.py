@@ -81,7 +81,6 @@ class Maker:
         self._fine, self._coarse = Drawn(DRAWS, SEED), Drawn(CURVE_DRAWS, SEED + 1)
         self._rough = Drawn(MEDIAN_DRAWS, SEED + 2)
         self._sizes = plan_counts.sizes(plan.samples, curve_sizes)
-        self._tokens = training_pace.tokens_of(plan.workload)
 
     def rows(
         self, way: Ways, bought: Sequence[Bought], shortcut: Shortcut, place: Place, plan: Plan
@@ -142,7 +141,7 @@ class Maker:
         total = cost.total_usd if cost else None
         steps, time_s = int(median(s.fine.n.steps)), s.fine.whole.time_s
         in_time, in_budget = chance(time_s, plan.deadline_s), chance(total, plan.budget_usd)
-        pace = training_pace.pace(way, plan, recipe.shortcut, median(p.steps) / steps, self._tokens)
+        pace = training_pace.pace(way, plan, recipe.shortcut, median(p.steps) / steps)
         row = Row(
             instance=way.name,
             purchase=bought.option,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from hwbench import render, search_view, sharing_view
 from hwbench.estimate_figures import Figure
-from hwbench.estimate_units import duration, kwh, usd
+from hwbench.estimate_units import dataset, duration, kwh, usd
 from hwbench.render import NOTHING, digits, gib, half_width, table
 from hwbench.shortcut_rows import Opened, Part, ShortcutRow, ShortcutsFile
 
@@ -27,7 +27,7 @@ def text(file: ShortcutsFile) -> str:
     """Return the comparison for a reader."""
     p = file.plan
     parts = [
-        f"{p.workload}, {p.samples:,} samples, batch {p.batch_size} a device, {p.dtype};"
+        f"{p.workload}, {dataset(p)}, batch {p.batch_size} a device, {p.dtype};"
         f" intervals of {file.level:.0%}"
     ]
     for place in dict.fromkeys((r.instance, r.purchase) for r in file.rows):

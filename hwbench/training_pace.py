@@ -36,13 +36,8 @@ def tokens_of(workload: str) -> int | None:
     return network.variant.config.get("seq") if kind_of(network) == "tokens" else None
 
 
-def pace(
-    way: Ways, plan: Plan, shortcut: Shortcut, step_s: float, tokens: int | None
-) -> Pace | None:
-    """Return the pace of a way's steps, each `step_s` long; `tokens` are those of an item.
-
-    None where they take no time that is known.
-    """
+def pace(way: Ways, plan: Plan, shortcut: Shortcut, step_s: float) -> Pace | None:
+    """Return the pace of a way's steps, each `step_s` long; None where that is not known."""
     if not 0 < step_s < math.inf:
         return None
     network = registry.networks()[plan.workload]
@@ -57,7 +52,7 @@ def pace(
         mfu = flops / way.peak.flops_per_s
     return Pace(
         items_per_s=items,
-        tokens_per_s=None if tokens is None else items * tokens,
+        tokens_per_s=None if plan.tokens_per_sample is None else items * plan.tokens_per_sample,
         mfu_frac=mfu,
         hfu_frac=mfu,  # nothing is computed again: a plan has no checkpointed activations
         peak_flops_per_s=way.peak.flops_per_s,

@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 
-from hwbench import chart_figure, chart_numbers, chart_text, codec, growing, plot, registry
+from hwbench import (
+    chart_figure,
+    chart_numbers,
+    chart_text,
+    codec,
+    estimate_view,
+    growing,
+    plot,
+    registry,
+)
 from hwbench.chart import Axis, Chart, Mark, Series
 from hwbench.cli import status_of
 from hwbench.errors import BadInput, UnknownName
@@ -70,6 +79,7 @@ def test_every_kind_is_in_the_registry_and_says_what_it_takes() -> None:
             "shortcuts",
             "power",
             "inspection",
+            "serving",
         }
 
 
@@ -305,3 +315,22 @@ def test_break_even_without_an_owned_machine_says_what_makes_it() -> None:
         plot.charts("break-even", [estimate()])
     with pytest.raises(BadInput, match="no machine that is owned"):
         plot.charts("break-even", [owned_and_rented(purchases=("on-demand",))])
+
+
+def test_a_language_models_dataset_is_drawn_in_tokens() -> None:
+    of = case(8, name="gpt2_small", shape={"seq": 256})
+    made = asked(
+        record(measured(of, 0.5)), workload="gpt2_small", samples=None, tokens=10_000_000,
+        epochs=1.0,
+    )  # fmt: skip
+    seq = registry.networks()["gpt2_small"].variant.config["seq"]
+    assert made.plan.tokens_per_sample == seq and made.plan.samples == 10_000_000 // seq
+    (chart,) = plot.charts("time", [file_of(made)])
+    assert chart.x.label == "tokens of the dataset"
+    row = made.rows[0]
+    assert row.curve is not None
+    assert list(chart.series[0].x) == [n * seq for n in row.curve.samples]
+    assert chart.marks[0].text == f"plan: {made.plan.samples * seq:,}"
+    said = estimate_view.text(made)
+    assert f"{made.plan.samples:,} samples of {seq} tokens, 10.0 M in all" in said
+    assert "tokens/s" in said

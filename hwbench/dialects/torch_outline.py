@@ -28,22 +28,22 @@ def facts(
     whole = torch_libraries.of_transformers(spec, pretrained, held=False)
     parameters = sum(p.numel() for p in whole.model.parameters())
     small = room_bytes is None or parameters * TRAINED_BYTES <= room_bytes
+    built = small and not outlined
+    told, stack = None, None
     try:
         told = torch_described.facts_of(spec, name, pretrained, whole, held=False)
         stack = _stack(spec, *hf_config.blocks_of(config), told)
     except BadInput as e:  # sizes that depend on the data have none on that device
-        if not small or outlined:
-            raise wrong(
-                spec,
-                f"has {parameters:,} parameters, too many to be built here, and cannot be told"
-                f" without: {str(e).partition(': ')[2]}"
-                if not small
-                else f"cannot be told by its blocks: {str(e).partition(': ')[2]}",
-            ) from None
-        told, stack = None, None
-    if told is None or (small and not outlined):
+        if not built:
+            before = (
+                "told by its blocks" if small else f"built here, with {parameters:,} parameters"
+            )
+            said = str(e).partition(": ")[2]
+            raise wrong(spec, f"cannot be {before}, nor followed without values: {said}") from None
+    if built:
         told = torch_described.facts(spec, name, pretrained)
     else:
+        assert told is not None
         told = replace(told, notes=(*told.notes, "told by its configuration, not built"))
     if stack is None:
         return told
