@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bench.figure import Figure, parser, show
-from hwbench import registry, token_figures, token_sim
+from hwbench import registry, token_figures, token_lengths, token_sim
 from hwbench.dialects.torch_decoding import Engine
 from hwbench.dialects.torch_generating import Passes
 from hwbench.serve_tokens import BATCHES
@@ -64,7 +64,7 @@ class Loop:
         def free(slot: int) -> None:
             end = len(numbers) - 1
             if slot != end:
-                engine.move(end, slot)
+                engine.move(end, slot, places[end])
             for held in (numbers, places, left, ids):
                 held[slot] = held[end]  # type: ignore[index]
                 held.pop()  # type: ignore[attr-defined]
@@ -119,6 +119,7 @@ def figures(
     net = registry.networks()[name]
     config, slots = net.variant.config, max(BATCHES)
     limit = prompt[1] + output[1]
+    flood = requests(count, prompt, output)
     passes = Passes(
         net.workload,
         config,
@@ -128,7 +129,7 @@ def figures(
             device="cpu",
             dtype="float32",
             threads=threads,
-            prompts=tuple(sorted({prompt[0], prompt[1] // 2, prompt[1]})),
+            prompts=token_lengths.prompts_to_measure([a.prompt for a in flood]),
             batches=BATCHES,
             contexts=(prompt[0] + 1, limit),
             rounds=1,
@@ -137,7 +138,6 @@ def figures(
     )
     decoding = net.workload.decoding
     assert decoding is not None
-    flood = requests(count, prompt, output)
     passes.round()
     before = token_figures.fits(passes.told())
     rate = share * token_figures.most_per_s(flood, slots, before).point

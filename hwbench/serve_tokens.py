@@ -233,10 +233,10 @@ def _check(options: Options, sizes: Sizes) -> None:
 
 
 def _request(options: Options, sizes: Sizes, threads: int) -> Generate:
-    """Return the points to measure: prompts up to the longest, batches from its end to the last."""
-    prompt, longest = sizes.prompt, sizes.prompt.most
-    prompts = {max(1, longest // 4), max(1, longest // 2), longest, prompt.least}
-    contexts = {prompt.least + 1, sizes.longest}
+    """Return the points to measure: prompts that occur, batches from its end to the last."""
+    drawn = [p for p, _ in token_lengths.mix(sizes, REQUESTS, SEED)]
+    prompts = token_lengths.prompts_to_measure(drawn)
+    contexts = {prompts[0] + 1, sizes.longest}
     free = host.available_memory_bytes()
     return Generate(
         workload=options.workload,
@@ -244,7 +244,7 @@ def _request(options: Options, sizes: Sizes, threads: int) -> Generate:
         device=options.device,
         dtype=options.dtype,
         threads=threads,
-        prompts=tuple(sorted(prompts)),
+        prompts=prompts,
         batches=tuple(sorted(set(options.batch_sizes))),
         contexts=tuple(sorted(contexts)),
         rounds=ROUNDS,

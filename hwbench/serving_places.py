@@ -14,6 +14,11 @@ from hwbench.token_sim import Asked
 from hwbench.tokens import Place, TokenEnergy, TokenTimes
 from hwbench.units import ITEM_BYTES
 
+METHOD = (
+    "each pass by what bounds it, computing or reading, with the share of that bound that it"
+    " reached here; a model on each device; no accuracy measured"
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mix:
@@ -90,8 +95,8 @@ def _place(instance: Instance, mix: Mix, times: TokenTimes) -> Place:
         energy=energy,
         reason=None,
         energy_reason=no_energy,
-        basis="each pass by what bounds it, computing or reading, with the share of that bound that"
-        " it reached here; a model on each device; no accuracy measured",
+        basis="scaled",
+        method=METHOD,
     )
 
 
@@ -117,5 +122,6 @@ def _bare(instance: Instance, dtype: str, why: str) -> Place:
         energy=None,
         reason=why,
         energy_reason=why,
-        basis="none",
+        basis=None,
+        method=None,
     )

@@ -133,8 +133,8 @@ def _places(found: ServingFile) -> str:
     lines = [table(PLACES, rows), *(wrapped(r) for r in list(reasons)[:MOST_PLACES])]
     if len(ordered) > MOST_PLACES:
         lines.append(f"{len(ordered) - MOST_PLACES} more are in the JSON (--json, --out)")
-    bases = dict.fromkeys(p.basis for p in ordered if p.cost is not None)
-    lines += [wrapped(f"scaled: {b}") for b in bases]
+    methods = dict.fromkeys(p.method for p in ordered if p.method)
+    lines += [wrapped(f"scaled: {m}") for m in methods]
     return "\n".join(lines)
 
 

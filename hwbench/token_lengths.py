@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hwbench.errors import BadInput
 
+POINTS = 5  # of lengths between the shortest and the longest prompt that are measured
 FIELDS = ("prompt", "output")
 WORDS = "texts were counted by words, of which a tokenizer makes more tokens: about 4 of 3"
 
@@ -134,6 +135,20 @@ def mix(asked: Sizes, count: int, seed: tuple[int, int]) -> list[tuple[int, int]
     """Draw requests, prompt and answer, the same ones for a seed."""
     rng = random.Random(str(seed))
     return [asked.drawn(rng) for _ in range(count)]
+
+
+def prompts_to_measure(drawn: Sequence[int]) -> tuple[int, ...]:
+    """Return lengths of prompts that occur: the shortest, the longest, and quantiles between.
+
+    Round ones would flatter: matrix products of 64 or 128 rows run faster than those of 71.
+    """
+    ordered = sorted(drawn)
+    last = len(ordered) - 1
+    found = {ordered[round(q * last / POINTS)] for q in range(POINTS + 1)}
+    if len(found) == 1:  # one length: what is shorter is told with it
+        n = ordered[0]
+        found |= {max(1, n // 4), max(1, n // 2)}
+    return tuple(sorted(found))
 
 
 def notes(asked: Sizes) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """What serving a language model comes to: the facts of measured passes, and what is simulated."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from hwbench.bounds import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from hwbench.estimate_value import Estimate
@@ -167,7 +168,8 @@ class Place:
     energy: TokenEnergy | None
     reason: str | None
     energy_reason: str | None
-    basis: str
+    basis: Literal["scaled"] | None
+    method: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -171,6 +171,7 @@ def way_of(instance: Instance) -> Any:
         "name": instance.name,
         "devices": (instance.name,),
         "peak": PeakTerm(flops_per_s=None, source="not known"),
+        "shards": 1,
         "basis": "scaled",
         "batch_size": 100,
         "room_bytes": instance.memory_bytes,

@@ -353,6 +353,8 @@ def test_qlora_holds_linear_layers_in_four_bits_and_trains_adapters_beside_them(
             layer = stepper.model.get_submodule(n.removesuffix(".weight"))
             found = layer(x) - (0 if layer.bias is None else layer.bias)
             assert 0.02 < float((found - x @ own.T).norm() / (x @ own.T).norm()) < 0.15
+    # What a step computes is as by lora: bits save memory.
+    assert stepper.theory_flops_per_item == made_by("lora", ground(name)).taught.flops_per_item
     before = state(stepper.model)
     losses = [float(stepper.step(inputs, targets)) for _ in range(3)]
     assert losses[2] < losses[0]

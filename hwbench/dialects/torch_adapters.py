@@ -2,9 +2,11 @@
 
 import logging
 import sys
+from dataclasses import replace
 from typing import Any
 
 from hwbench.dialects import torch_frozen as frozen
+from hwbench.dialects.torch_anatomy import anatomy
 from hwbench.dialects.torch_vision import let_torchvision_import
 from hwbench.errors import Unavailable
 from hwbench.stepping import Ground, Stepper
@@ -40,15 +42,21 @@ def build(ground: Ground, quantised: bool = False) -> Stepper:
             f" head that takes adapters: it is made of {', '.join(kinds)}"
         )
     if quantised:
-        _in_four_bits(ground, bits, targets)
+        _check_bits(ground, bits, targets)
     config = peft.LoraConfig(
         r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, bias="none", target_modules=targets
     )
     made = frozen.seeded(ground, lambda: peft.inject_adapter_in_model(config, model))
     for parameter in made.get_submodule(head).parameters() if head and trains else ():
         parameter.requires_grad_(True)
+    if not quantised:
+        frozen.settle(made)
+        return frozen.stepper(ground, made)
+    # Counted before: what the library computes inside its layers is not seen.
+    flops = anatomy(torch, made, frozen.probe_inputs(ground)).step_flops
+    _in_four_bits(ground, bits, made, targets)
     frozen.settle(made)
-    return frozen.stepper(ground, made)
+    return replace(frozen.stepper(ground, made), theory_flops_per_item=flops)
 
 
 def _bitsandbytes() -> Any:
@@ -67,24 +75,37 @@ def _bitsandbytes() -> Any:
     return bitsandbytes
 
 
-def _in_four_bits(ground: Ground, bnb: Any, targets: list[str]) -> None:
-    """Put bitsandbytes' 4-bit layers in the place of linear ones, with their weights."""
+def _check_bits(ground: Ground, bnb: Any, targets: list[str]) -> None:
+    """Raise Unavailable where nothing can be held in 4 bits."""
     if bnb is None:
         raise Unavailable(
             "QLoRA's 4-bit layers are the bitsandbytes library's, which is not installed",
             "pip install 'hwbench-dl[qlora]'",
         )
-    torch, model = ground.torch, ground.model
-    layers = {n: model.get_submodule(n) for n in targets}
-    # On processors bitsandbytes 0.50 unpacks rows wrongly that end within a block of constants.
-    whole = torch.device(ground.device).type != "cpu"
-    fitting = {n: m for n, m in layers.items() if whole or m.in_features % BLOCK == 0}
-    if not fitting:
+    if not any(_packs(ground, ground.model.get_submodule(n)) for n in targets):
         raise Unavailable(
             f"{ground.workload.name} has no linear layer beside its head whose inputs are a"
             f" multiple of {BLOCK}, as bitsandbytes needs on a processor"
         )
-    for name, old in fitting.items():
+
+
+def _packs(ground: Ground, layer: Any) -> bool:
+    """Return whether a layer is held in 4 bits, and right.
+
+    On processors bitsandbytes 0.50 unpacks rows wrongly that end within a block of constants.
+    """
+    on_cpu = ground.torch.device(ground.device).type == "cpu"
+    return not on_cpu or layer.in_features % BLOCK == 0
+
+
+def _in_four_bits(ground: Ground, bnb: Any, model: Any, targets: list[str]) -> None:
+    """Put bitsandbytes' 4-bit layers in the place of those that adapters stand beside."""
+    torch = ground.torch
+    for name in targets:
+        beside = model.get_submodule(name)
+        old = beside.base_layer
+        if not _packs(ground, old):
+            continue
         made = bnb.nn.Linear4bit(
             old.in_features,
             old.out_features,
@@ -103,9 +124,7 @@ def _in_four_bits(ground: Ground, bnb: Any, targets: list[str]) -> None:
         made.support_avx512bf16_for_cpu = False
         if old.bias is not None:
             made.bias = torch.nn.Parameter(old.bias.detach(), requires_grad=False)
-        parent, _, own = name.rpartition(".")
-        setattr(model.get_submodule(parent), own, made.to(ground.device))  # quantised on its way
-    model.is_loaded_in_4bit = True  # by which peft knows
+        beside.base_layer = made.to(ground.device)  # quantised on its way
 
 
 def _dtype(ground: Ground) -> Any:

@@ -64,7 +64,7 @@ class Engine:
             x = block.close(x, attention(q, *kept, attn_mask=mask, enable_gqa=True))
         return self.decoding.logits(x)[:, 0]
 
-    def move(self, source: int, target: int) -> None:
-        """Take a request to another slot, whose own is over."""
+    def move(self, source: int, target: int, tokens: int) -> None:
+        """Take a request of so many tokens to another slot, whose own is over."""
         for kept in (*self.keys, *self.values):
-            kept[target] = kept[source]
+            kept[target, :, :tokens] = kept[source, :, :tokens]
