@@ -148,14 +148,18 @@ def figures(
         loop = Loop(torch, engine, slots, config["vocab"])
         loop.serve(flood[:4])  # what is made at a first call is not served
         served = loop.serve(token_sim.arriving(flood, rate, SEED), every, passes.round)
-    pooled = token_figures.fits(passes.told()).pooled
-    told = token_sim.simulate(
-        token_sim.arriving(flood, rate, SEED), slots, pooled.prefill.seconds, pooled.decode.seconds
-    ).answers
+    fits = token_figures.fits(passes.told())
+    told = token_figures.load(
+        rate,
+        token_figures.most_per_s(flood, slots, fits).point,
+        token_sim.arriving(flood, rate, SEED),
+        slots,
+        fits,
+    )
     found = []
     for label, q in (("p50", 0.5), ("p90", 0.9)):
         real = token_sim.percentile([a.latency_s for a in served], q)
-        ratio = token_sim.percentile([a.latency_s for a in told], q) / real
+        ratio = told.latency_s[label].point / real
         found.append(
             Figure(
                 name=f"{name}, {count} requests at {share:.0%}: {label} told / served",

@@ -261,7 +261,8 @@ def test_what_was_measured_tells_loads_bounds_and_dollars() -> None:
     found = serve_tokens.serve(asked, spawn=child)
     ((verb, request),) = child.asked
     assert verb == "generate" and child.ended
-    assert request.prompts == (32, 64, 128) and request.contexts == (33, 192)
+    assert len(request.prompts) == 6 and 32 <= request.prompts[0] < request.prompts[-1] <= 128
+    assert request.contexts == (request.prompts[0] + 1, 192)
     assert found.prefill.b_s == pytest.approx(0.002)
     light, heavy = found.loads
     assert light.keeps_up and not heavy.keeps_up
@@ -354,6 +355,13 @@ def test_requests_of_a_file_are_drawn_as_they_are() -> None:
     assert child.asked[0][1].contexts == (4, 120)
     assert (served.prompt_tokens, served.output_tokens) == (52, 40)
     assert any("counted by words" in n for n in served.notes)
+
+
+def test_prompts_are_measured_at_lengths_that_occur() -> None:
+    drawn = [17, 90, 33, 61, 128, 45]
+    assert token_lengths.prompts_to_measure(drawn) == (17, 33, 45, 61, 90, 128)
+    assert set(token_lengths.prompts_to_measure(list(range(100, 400)))) <= set(range(100, 400))
+    assert token_lengths.prompts_to_measure([64] * 9) == (16, 32, 64)
 
 
 @pytest.mark.parametrize(("text", "said"), [
