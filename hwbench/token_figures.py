@@ -168,11 +168,12 @@ def best(
     """Return the load of the highest rate whose p90 is within the bound, or why there is none."""
     if bound_s is None:
         return None, "no --latency-bound was asked"
-    prompt_s, pass_s = found.pooled.prefill.seconds, found.pooled.decode.seconds
 
     def within(rate: float) -> bool:
-        done = token_sim.simulate(arriving(flood, rate, seed), slots, prompt_s, pass_s)
-        return token_sim.percentile([a.latency_s for a in done.answers], 0.9) <= bound_s
+        asked = arriving(flood, rate, seed)
+        rounds = [_run(asked, slots, by) for by in found.rounds]
+        every = mixed(rounds, lambda s: [a.latency_s for a in s.answers])
+        return token_sim.percentile(every, 0.9) <= bound_s
 
     low, high = most / 1000, most
     if not within(low):

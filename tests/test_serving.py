@@ -337,6 +337,31 @@ def test_the_command_measures_a_small_model(
     ].workload.parameters(registry.networks()["gpt2_small_small"].variant.config)
 
 
+def test_the_tail_of_a_machine_that_wanders_is_of_its_slow_times() -> None:
+    """Rounds at 0.7, 1.0 and 1.3 of a time have the same mean as steady ones."""
+    steady = times_of()
+
+    def wandering(p: Any) -> Any:
+        middle = p.rounds_s[1]
+        return replace(p, rounds_s=(0.7 * middle, middle, 1.3 * middle))
+
+    wanders = replace(
+        steady,
+        prefill=tuple(map(wandering, steady.prefill)),
+        decode=tuple(map(wandering, steady.decode)),
+    )
+    flood = [Asked(at_s=0.0, prompt=64, output=32)] * 200
+    found = [
+        token_figures.load(
+            1.5, 9.0, token_sim.arriving(flood, 1.5, (1, 2)), 8, token_figures.fits(times)
+        )
+        for times in (steady, wanders)
+    ]
+    p90 = [x.latency_s["p90"].point for x in found]
+    assert p90[1] > 1.1 * p90[0]
+    assert found[1].latency_s["p90"].high / p90[1] > 1.5 * found[0].latency_s["p90"].high / p90[0]
+
+
 # --- requests of a file, energy, instances -------------------------------------------------------
 
 
