@@ -6,7 +6,7 @@ A death, a hang or a failure is the visit's result, never an error here.
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 
-from hwbench import alternating, edge_limits, fitting, planning, scenarios
+from hwbench import alternating, edge_limits, fitting, oom, planning, scenarios
 from hwbench.case import Case
 from hwbench.child import ChildFailed
 from hwbench.crew import Crew
@@ -141,9 +141,12 @@ class Asking:
         if EDGE not in case.options:
             return result
         told = replace(result, edge=self.preparation.edge_model(case))
-        if result.code != "memory":
+        reason = edge_limits.too_large(case, self.protocol)
+        if result.code == "crashed" and oom.ended_for_memory(result.reason or ""):
+            reason += f", by how its process ended: {result.reason}"
+        elif result.code != "memory":
             return told
-        return replace(told, code="unavailable", reason=edge_limits.too_large(case, self.protocol))
+        return replace(told, code="unavailable", reason=reason)
 
     def _limit_s(self, case: Case) -> float:
         """Return how long a visit may take: the protocol's limit, more for a case of much work."""

@@ -16,6 +16,7 @@ _PHRASES = (
     "cudnn_status_alloc_failed",
     "cudnn_status_internal_error_device_allocation_failed",
 )
+_SIGNALS = ("(sigsegv)", "(sigabrt)", "(sigbus)", "(sigkill)")
 
 
 def as_does_not_fit(error: BaseException) -> DoesNotFit | None:
@@ -40,3 +41,12 @@ def _tells_of_memory(error: BaseException) -> bool:
         return True
     message = str(error).lower()
     return any(phrase in message for phrase in _PHRASES)
+
+
+def ended_for_memory(reason: str) -> bool:
+    """Say whether a process under a limit ended as one does that gets no memory any more.
+
+    Much native code does not check what it is given: it follows a null pointer, or aborts.
+    """
+    message = reason.lower()
+    return any(phrase in message for phrase in (*_PHRASES, *_SIGNALS))

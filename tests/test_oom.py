@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hwbench import oom
 from hwbench.errors import DoesNotFit
 from hwbench.oom import as_does_not_fit
 
@@ -66,3 +67,14 @@ def test_other_errors_are_left_alone() -> None:
 def test_what_is_already_told_stays_as_it_is() -> None:
     told = DoesNotFit("128 GiB are needed, 24 are there")
     assert as_does_not_fit(told) is told
+
+
+@pytest.mark.parametrize(("reason", "memory"), [
+    ("the process was killed by signal 11 (SIGSEGV)", True),
+    ("the process ended with exit status 127; its last line: cannot allocate memory for"
+     " thread-local data: ABORT", True),
+    ("the process was killed by signal 15 (SIGTERM)", False),
+    ("the process ended with exit status 1; its last line: no such operator", False),
+])  # fmt: skip
+def test_a_process_under_a_limit_ends_in_these_ways(reason: str, memory: bool) -> None:
+    assert oom.ended_for_memory(reason) is memory
