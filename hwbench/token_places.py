@@ -107,8 +107,10 @@ def carried(times: TokenTimes, passes: Passes, source: Roof, target: Roof, word:
     weights, cache = times.weights_bytes, times.cache_bytes_per_token
 
     def moved(rounds: Sequence[float], flops: float, read: float) -> tuple[float, ...]:
-        by = target.seconds(flops, read * ratio) / source.seconds(flops, read)
-        return tuple(s * by + launches_s for s in rounds)
+        # Never less than the bound there: a copy here may tell less than reading alone reaches.
+        least = target.seconds(flops, read * ratio)
+        by = least / source.seconds(flops, read)
+        return tuple(max(least, s * by) + launches_s for s in rounds)
 
     return replace(
         times,

@@ -432,6 +432,10 @@ def test_a_pass_is_carried_over_by_what_bounds_it() -> None:
     alone = moved.decode[0].rounds_s[1] / times.decode[0].rounds_s[1]
     launches_s = 12 * 16 * 1.5e-6  # of 12 blocks, in a CUDA graph
     assert alone == pytest.approx(1 / 100 + launches_s / times.decode[0].rounds_s[1])
+    slow = replace(here, read_bytes_per_s=1e9)  # a copy that tells too little: more than all of it
+    most = token_places.carried(times, passes, slow, far, 2).decode[0].rounds_s[1]
+    read = 2e8 + 33 * 36_864
+    assert most == pytest.approx(read / 2e12 + launches_s)
     between = token_places.carried(times, passes, far, far, 4)  # a GPU's passes have them in
     assert between.decode[0].rounds_s == pytest.approx(times.decode[0].rounds_s)
     # A prompt computes here; there it is bound by reading the weights.
