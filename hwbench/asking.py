@@ -80,10 +80,10 @@ class Asking:
             self.crew.lose(case)
             return failure(case, 0, e.code, str(e))
 
-    def trial(self, case: Case) -> fitting.Trial:
-        """Run one iteration of the case in a fresh process."""
+    def trial(self, case: Case, limited: bool = True) -> fitting.Trial:
+        """Run one iteration of the case in a fresh process, without its profile's limit if not."""
         try:
-            result = self._asked(case, 0, check=False, trial=True)
+            result = self._asked(case, 0, check=False, trial=True, limited=limited)
         except ChildFailed as e:
             return fitting.Trial(fits=False, reason=str(e))
         finally:
@@ -103,6 +103,7 @@ class Asking:
         draw: DrawTerms | None = None,
         pace: Pace | None = None,
         keep: bool = False,
+        limited: bool = True,
     ) -> VisitResult:
         blocked = self.preparation.blocked(case.plain)
         if blocked is not None:
@@ -123,7 +124,7 @@ class Asking:
             keep=keep or (not self.protocol.fresh_processes and not trial),
             trial=trial,
             memory_limit_bytes=self.crew.memory_limit(case),
-            model_limit_bytes=self.crew.model_limit(case),
+            model_limit_bytes=self.crew.model_limit(case) if limited else None,
             serving=self._terms(case),
             draw=draw,
             **self.preparation.paths(case.plain),
@@ -142,11 +143,21 @@ class Asking:
             return result
         told = replace(result, edge=self.preparation.edge_model(case))
         reason = edge_limits.too_large(case, self.protocol)
-        if result.code == "crashed" and oom.ended_for_memory(result.reason or ""):
-            reason += f", by how its process ended: {result.reason}"
+        if self._crashed_by_limit(case, result):
+            reason += f": without that limit it runs, under it {result.reason}"
         elif result.code != "memory":
             return told
         return replace(told, code="unavailable", reason=reason)
+
+    def _crashed_by_limit(self, case: Case, result: VisitResult) -> bool:
+        """Return whether a case that crashed under its profile's limit runs without it.
+
+        It is tried: much native code does not look at what it was given, and many crashes have
+        other causes.
+        """
+        if result.code != "crashed" or not oom.ended_for_memory(result.reason or ""):
+            return False
+        return self.trial(case, limited=False).fits
 
     def _limit_s(self, case: Case) -> float:
         """Return how long a visit may take: the protocol's limit, more for a case of much work."""

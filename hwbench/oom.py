@@ -44,7 +44,7 @@ def _tells_of_memory(error: BaseException) -> bool:
 
 
 def ended_for_memory(reason: str) -> bool:
-    """Say whether a process under a limit ended as one does that gets no memory any more.
+    """Say whether a process may have ended for want of memory: other causes end one so, too.
 
     Much native code does not check what it is given: it follows a null pointer, or aborts.
     """

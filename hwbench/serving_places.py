@@ -1,7 +1,7 @@
 """Rented instances beside the machine that was measured: the same mix of requests on each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hwbench import instance_power, instances, registry, sightings, token_costs, token_places
@@ -9,14 +9,17 @@ from hwbench.data_sheet import DataSheet
 from hwbench.estimate_value import Estimate
 from hwbench.instance import Instance
 from hwbench.instance_ways import cores_of, devices_of, room_of
-from hwbench.token_places import ACCELERATOR_DTYPE, Passes
+from hwbench.token_places import ACCELERATOR_DTYPE, LAUNCH_S, LAUNCHES, SIGMA, Passes
 from hwbench.token_sim import Asked
 from hwbench.tokens import Place, TokenEnergy, TokenTimes
 from hwbench.units import ITEM_BYTES
 
 METHOD = (
     "each pass by what bounds it, computing or reading, with the share of that bound that it"
-    " reached here; a model on each device; no accuracy measured"
+    f" reached here; to an accelerator {LAUNCHES} kernels a block of {LAUNCH_S * 1e6:g} us each, in"
+    " a CUDA graph, where none were launched here (judgement); a model on each device; no accuracy"
+    f" measured: judged {SIGMA[True]:.0%} between devices of a kind, {SIGMA[False]:.0%} else (one"
+    " standard deviation of the logarithm)"
 )
 
 
@@ -83,12 +86,8 @@ def _place(instance: Instance, mix: Mix, times: TokenTimes) -> Place:
         source.kind == target.kind,
     )
     energy, no_energy = _energy(instance, sheet, told.requests_per_s, mix.tokens)
-    return Place(
-        instance=instance.name,
-        devices=devices_of(instance),
-        dtype=dtype,
-        usd_per_h=instance.usd_per_h,
-        price_date=str(instance.date),
+    return replace(
+        _bare(instance, dtype, ""),
         requests_per_s=told.requests_per_s,
         token_s=told.token_s,
         cost=told.cost,

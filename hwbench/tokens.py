@@ -154,7 +154,7 @@ class TokenEnergy:
 class Place:
     """The mix on a rented instance that is always full, carried over from the measured passes.
 
-    Null with the `reason`; `token_s` is the time per output token of a request alone.
+    Null with the `reason`; `token_s` is the time per output token at the smallest batch measured.
     """
 
     instance: str

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,13 @@ from hwbench import (
     registry,
     store,
 )
+from hwbench.asking import Asking
 from hwbench.case import Case
+from hwbench.child import ChildFailed
 from hwbench.cli import status_of
-from hwbench.edge_facts import Agreement, EdgeModel
+from hwbench.edge_facts import EDGE, Agreement, EdgeModel
 from hwbench.measurement import Measurement
+from hwbench.progress import Silent
 from hwbench.run_terms import EdgeTerms
 from tests import fakes
 from tests.test_own_models import here
@@ -342,3 +346,53 @@ def test_limits_are_the_profiles_or_those_asked() -> None:
     assert edge_limits.latency_bound_s(edge, own) == phone.latency_bound_s
     assert edge_limits.latency_bound_s(edge, asked) == 0.5
     assert edge_limits.threads(edge, asked) == 1
+
+
+@pytest.mark.parametrize(("without_limit", "reason", "fits"), [
+    ("runs", "the process was killed by signal 11 (SIGSEGV)", False),
+    ("crashes", "the process was killed by signal 11 (SIGSEGV)", None),
+    ("runs", "the process ended with exit status 1; its last line: no such operator", None),
+])  # fmt: skip
+def test_a_crash_under_a_limit_is_for_want_of_memory_if_without_it_the_case_runs(
+    without_limit: str, reason: str, fits: bool | None
+) -> None:
+    of = Case(
+        kind="workload", name="mlp_small", version=1, phase="inference", scenario="single_stream",
+        runtime="onnxruntime", device="cpu", dtype="float32", batch_size=1,
+        options={EDGE: "phone"},
+    )  # fmt: skip
+    limits: list[int | None] = []
+
+    def ask(verb: str, request: Any, *_: Any) -> Any:
+        limits.append(request.model_limit_bytes)
+        if request.model_limit_bytes is not None or without_limit == "crashes":
+            raise ChildFailed("crashed", reason)
+        return SimpleNamespace(ok=True)
+
+    crew = SimpleNamespace(
+        member=lambda case: SimpleNamespace(number=0, ask=ask),
+        threads=lambda case: 1,
+        memory_limit=lambda case: None,
+        model_limit=lambda case: 10**6,
+        lose=lambda case: None,
+        result=lambda reply: fakes.visit_result(of, 0, 0.1),
+    )
+    prepared = SimpleNamespace(
+        blocked=lambda case: None,
+        paths=lambda case: {"check_batch": None},
+        edge_model=lambda case: None,
+    )
+    asking = Asking(
+        protocol=fakes.PROTOCOL,
+        crew=crew,  # type: ignore[arg-type]
+        preparation=prepared,  # type: ignore[arg-type]
+        progress=Silent(),
+        clock=lambda: 0.0,
+        run_start=0.0,
+        left_s=lambda: None,
+    )
+    found = asking.visit(of, 0, check=False)
+    assert found.status == "failed" and reason in (found.reason or "")
+    assert ((found.reason or "").startswith("does not fit: it takes more")) is (fits is False)
+    assert (found.code == "unavailable") is (fits is False)
+    assert limits[0] == 10**6 and limits[1:] == ([None] if "SIGSEGV" in reason else [])

@@ -83,7 +83,7 @@ def _places(file: ServingFile, told: Sequence[Place]) -> Chart:
     return Chart(
         title=f"{file.workload} on rented instances that are always full, scaled",
         x=Axis(label="USD of a million tokens", format="usd"),
-        y=Axis(label="time of an output token, one request, s", format="seconds"),
+        y=Axis(label="time of an output token at the smallest batch, s", format="seconds"),
         series=tuple(_point(p) for p in told),
         marks=() if hosted is None else (Mark(text="hosted", x=hosted),),
         notes=("scaled from this machine's passes: no accuracy measured",),

@@ -32,10 +32,13 @@ def optimizer(spec: str, parameters: Iterable[Any]) -> Any:
         raise raised(asked, e, "when its optimiser was made") from None
 
 
-def made_of(spec: ModelSpec, pretrained: bool, layers: int | None = None) -> Given:
+def made_of(
+    spec: ModelSpec, pretrained: bool, layers: int | None = None, held: bool = True
+) -> Given:
     """Build anew what the spec names, from the same seeds each time; `layers` cuts it to so many.
 
-    Only models of transformers that are stacks of blocks are cut.
+    Only models of transformers that are stacks of blocks are cut, and made without memory where
+    they are not `held`.
     """
     import numpy as np
     import torch
@@ -46,7 +49,7 @@ def made_of(spec: ModelSpec, pretrained: bool, layers: int | None = None) -> Giv
     if spec.kind == "timm":
         found = torch_libraries.of_timm(spec, pretrained)
     elif spec.kind == "hf":
-        found = torch_libraries.of_transformers(spec, pretrained, layers)
+        found = torch_libraries.of_transformers(spec, pretrained, layers, held)
     elif spec.kind == "lightning":
         from hwbench.dialects.torch_lightning import of_lightning
 
@@ -55,7 +58,8 @@ def made_of(spec: ModelSpec, pretrained: bool, layers: int | None = None) -> Giv
         found = given(spec)
     if not isinstance(found.model, torch.nn.Module):
         raise wrong(spec, f"gives a {type(found.model).__name__}, which is no torch.nn.Module")
-    _kept[spec.text, pretrained] = found
+    if held:
+        _kept[spec.text, pretrained] = found
     return found
 
 

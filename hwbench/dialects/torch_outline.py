@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from hwbench.dialects import hf_config, torch_described, torch_libraries
-from hwbench.dialects.torch_models import adapted, inputs_of
-from hwbench.dialects.user_code import Given, wrong
+from hwbench.dialects.torch_models import adapted, inputs_of, made_of
+from hwbench.dialects.user_code import wrong
 from hwbench.errors import BadInput
 from hwbench.model_facts import ModelFacts, StackFacts
 from hwbench.model_spec import ModelSpec
@@ -25,7 +25,7 @@ def facts(
     BadInput for what cannot be made, or is too large and cannot be told either.
     """
     config = torch_libraries.configuration(spec)
-    whole = torch_libraries.of_transformers(spec, pretrained, held=False)
+    whole = made_of(spec, pretrained, held=False)
     parameters = sum(p.numel() for p in whole.model.parameters())
     small = room_bytes is None or parameters * TRAINED_BYTES <= room_bytes
     built = small and not outlined
@@ -77,7 +77,7 @@ def _counted(spec: ModelSpec, layers: int) -> tuple[int, int]:
     """Return the parameters of a cut and its FLOPs forward, of an item."""
     import torch
 
-    found: Given = torch_libraries.of_transformers(spec, False, layers, held=False)
+    found = made_of(spec, False, layers, held=False)
     inputs: dict[str | int, Any] = inputs_of(spec, found)
     batch = tuple(t.to("meta") for t in inputs.values())
     model = adapted(spec, found)
